@@ -1,0 +1,148 @@
+//! Something an operator should know or must fix: where, what, why, and the exact repair.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// How bad it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Good to know.
+    Note,
+    /// Works, and may hurt.
+    Warning,
+    /// The bridge will not start, or halts.
+    Error,
+}
+
+impl Severity {
+    /// `note`, `warning` or `error`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// A place in a config file.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Place {
+    /// Path of the file as the user gave it.
+    pub file: Arc<str>,
+    /// Line, from 1.
+    pub line: usize,
+    /// Bytes in the file.
+    pub span: Range<usize>,
+    /// Key path, such as `entity.Order.fields.total`.
+    pub path: String,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{} {}", self.file, self.line, self.path)
+    }
+}
+
+/// Whose fault it is, which decides the exit code of `check`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// The config is wrong: exit 2.
+    Config,
+    /// The surroundings are: exit 1.
+    Surroundings,
+}
+
+/// A finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// How bad.
+    pub severity: Severity,
+    /// A stable name, such as `source.slot_missing`.
+    pub code: &'static str,
+    /// Config or surroundings.
+    pub cause: Cause,
+    /// Where in the config, if there.
+    pub place: Option<Place>,
+    /// What is wrong, naming the thing: one sentence, lower case, no full stop, never a row's value.
+    pub what: String,
+    /// What it means for the data.
+    pub why: Option<String>,
+    /// The exact repair: SQL or a config line.
+    pub repair: Option<String>,
+}
+
+impl Finding {
+    /// An error.
+    pub fn error(cause: Cause, code: &'static str, what: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            code,
+            cause,
+            place: None,
+            what: what.into(),
+            why: None,
+            repair: None,
+        }
+    }
+
+    /// A warning.
+    pub fn warning(cause: Cause, code: &'static str, what: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(cause, code, what)
+        }
+    }
+
+    /// A note.
+    pub fn note(cause: Cause, code: &'static str, what: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Note,
+            ..Self::error(cause, code, what)
+        }
+    }
+
+    /// Says where.
+    #[must_use]
+    pub fn at(self, place: Place) -> Self {
+        Self {
+            place: Some(place),
+            ..self
+        }
+    }
+
+    /// Says what it means for the data.
+    #[must_use]
+    pub fn because(self, why: impl Into<String>) -> Self {
+        Self {
+            why: Some(why.into()),
+            ..self
+        }
+    }
+
+    /// Says the repair.
+    #[must_use]
+    pub fn repair(self, repair: impl Into<String>) -> Self {
+        Self {
+            repair: Some(repair.into()),
+            ..self
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.severity.word(), self.what)?;
+        if let Some(place) = &self.place {
+            write!(f, "\n  at: {place}")?;
+        }
+        if let Some(why) = &self.why {
+            write!(f, "\n  why: {why}")?;
+        }
+        if let Some(repair) = &self.repair {
+            write!(f, "\n  hint: {repair}")?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,66 @@
+//! Encoded records on their way to Kafka, many in one buffer.
+
+use std::ops::Range;
+
+use crate::flow::event::{KindId, TopicId};
+use crate::flow::position::{POSITION_TEXT_BYTES, Position};
+
+/// One record: where its parts lie in the buffer's bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordSpan {
+    /// Kind of the event it tells.
+    pub kind: KindId,
+    /// Topic it goes to.
+    pub topic: TopicId,
+    /// Its place: id and sequence.
+    pub position: Position,
+    /// Key bytes.
+    pub key: Range<usize>,
+    /// Bytes the partition is computed from; the key unless `partition_by` says otherwise.
+    pub partition_by: Range<usize>,
+    /// Value bytes; none for a tombstone.
+    pub value: Option<Range<usize>>,
+    /// RFC 3339 commit time, for a tombstone's headers; empty otherwise.
+    pub time: Range<usize>,
+}
+
+/// Records in the order in which they are told. Used again after [`Records::clear`].
+#[derive(Clone, Debug, Default)]
+pub struct Records {
+    /// All bytes.
+    pub bytes: Vec<u8>,
+    /// Where each record lies in them.
+    pub spans: Vec<RecordSpan>,
+}
+
+impl Records {
+    /// Forgets the records and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.spans.clear();
+    }
+
+    /// Bytes of a part; empty where the range does not fit.
+    pub fn part(&self, range: &Range<usize>) -> &[u8] {
+        self.bytes.get(range.clone()).unwrap_or_default()
+    }
+
+    /// Moves all records from number `first` on into `to`, which is empty.
+    pub fn split_into(&mut self, first: usize, to: &mut Self) {
+        let start = self.spans.get(first).map_or(self.bytes.len(), |span| span.key.start);
+        to.bytes.extend_from_slice(self.bytes.get(start..).unwrap_or_default());
+        let moved = |range: Range<usize>| range.start.saturating_sub(start)..range.end.saturating_sub(start);
+        to.spans
+            .extend(self.spans.drain(first.min(self.spans.len())..).map(|span| RecordSpan {
+                key: moved(span.key),
+                partition_by: moved(span.partition_by),
+                value: span.value.map(moved),
+                time: moved(span.time),
+                ..span
+            }));
+        self.bytes.truncate(start);
+    }
+}
+
+/// A record's `id` as text.
+pub type IdText = [u8; POSITION_TEXT_BYTES];

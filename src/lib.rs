@@ -1,0 +1,19 @@
+//! walbridge carries committed row changes of a legacy PostgreSQL database into Kafka, as the domain events that a
+//! config declares, exactly once.
+//!
+//! This page is the map; rooms stand in the order of their levels, and a room uses only rooms of lower levels.
+
+/// `[2]` Domain events to records.
+pub mod encoding;
+/// `[0]` Something an operator must fix.
+pub mod finding;
+/// `[0]` The values that move, in the order in which a change becomes them.
+pub mod flow;
+/// `[2]` Row changes to domain events.
+pub mod mapping;
+/// `[0]` Secrets, named by where they are kept.
+pub mod secret;
+/// `[3]` Where records go.
+pub mod sink;
+/// `[3]` Where changes come from.
+pub mod source;

@@ -1,0 +1,1 @@
+//! Published forms: how a column's text becomes the value that is published.

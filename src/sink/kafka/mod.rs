@@ -1,0 +1,3 @@
+//! Kafka: records and checkpoint in one transaction.
+
+pub mod settings;

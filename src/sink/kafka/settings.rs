@@ -1,0 +1,68 @@
+//! What the Kafka sink needs to know, complete and valid.
+
+use crate::flow::event::EventKind;
+
+/// How to reach Kafka and what is written there.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Name of the bridge: `walbridge.<name>` is the transactional id, `walbridge.<name>.position` the position topic.
+    pub name: String,
+    /// `bootstrap.servers`
+    pub brokers: String,
+    /// librdkafka properties of the user (checked: none that the promises rest on).
+    pub properties: Vec<(String, String)>,
+    /// How topics are made.
+    pub topics: TopicDefaults,
+    /// All topics that events go to; a `TopicId` is an index into it.
+    pub written: Vec<Topic>,
+    /// All kinds of events; a `KindId` is an index into it (a tombstone's `ce_type` is its kind's name).
+    pub kinds: Vec<EventKind>,
+    /// A larger record is refused; bytes, uncompressed.
+    pub record_bytes_max: usize,
+    /// Memory for librdkafka's queue.
+    pub queue_bytes_max: usize,
+    /// `transaction.timeout.ms`
+    pub transaction_timeout_ms: u32,
+}
+
+/// `[kafka.topics]`
+#[derive(Clone, Debug)]
+pub struct TopicDefaults {
+    /// Whether topics that do not exist are made.
+    pub create: CreateTopics,
+    /// Partitions of new topics.
+    pub partitions: i32,
+    /// Replication factor of new topics.
+    pub replication: i32,
+    /// Properties of new state topics.
+    pub state: Vec<(String, String)>,
+    /// Properties of new event topics.
+    pub events: Vec<(String, String)>,
+}
+
+/// `create`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CreateTopics {
+    /// They are made where they are missing.
+    Yes,
+    /// A missing topic halts.
+    No,
+}
+
+/// A topic that events go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub holds: Holds,
+}
+
+/// What a topic holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Current states by key: compacted.
+    States,
+    /// Events: kept for ever by default.
+    Events,
+}

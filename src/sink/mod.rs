@@ -1,0 +1,98 @@
+//! Where records go: a seam with several implementations.
+
+use crate::finding::Finding;
+use crate::flow::checkpoint::Checkpoint;
+use crate::flow::position::Lsn;
+use crate::flow::record::Records;
+
+pub mod kafka;
+
+/// What becomes of an error: only the bridge's supervisor acts on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Transient: begin again from the stored position with a new producer.
+    Retry,
+    /// Transient, and a longer transaction is needed.
+    RetryLonger,
+    /// An operator must act.
+    Halt,
+    /// Another instance of this name took over.
+    Fenced,
+}
+
+/// A sink that cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// A transient fault, or an answer that was not clean.
+    #[error("{0}")]
+    Transient(String),
+    /// A Kafka transaction outlived its time-out.
+    #[error("{0}")]
+    Overrun(String),
+    /// Halts with the finding.
+    #[error("{}", .0.what)]
+    Halt(Box<Finding>),
+    /// Another instance's nonce is the newest.
+    #[error("another instance of this bridge took over (nonce {nonce})")]
+    Fenced {
+        /// Its nonce.
+        nonce: String,
+    },
+}
+
+impl SinkError {
+    /// What becomes of it.
+    pub fn fate(&self) -> Fate {
+        match self {
+            Self::Transient(_) => Fate::Retry,
+            Self::Overrun(_) => Fate::RetryLonger,
+            Self::Halt(_) => Fate::Halt,
+            Self::Fenced { .. } => Fate::Fenced,
+        }
+    }
+}
+
+/// What a sink has stored so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// The last position durably stored.
+    pub durable_lsn: Lsn,
+    /// Commits handed over and not yet answered.
+    pub commits_in_flight: usize,
+}
+
+/// Stores records and the checkpoint that covers them both or neither.
+///
+/// Hand-over is by bounded buffers: `append` and `commit` wait while the sink is behind by more than its budget,
+/// and report an error of earlier work.
+pub trait Sink {
+    /// Fences every other writer of this name, then reads the last stored checkpoint.
+    ///
+    /// # Errors
+    /// See [`SinkError`].
+    fn recover(&mut self) -> Result<Option<Checkpoint>, SinkError>;
+
+    /// Stores this instance's nonce with the position it starts from, in a transaction of its own, and waits for it.
+    ///
+    /// # Errors
+    /// See [`SinkError`].
+    fn open(&mut self, checkpoint: &Checkpoint) -> Result<(), SinkError>;
+
+    /// Takes records into the open transaction; gives back an empty buffer to fill next.
+    ///
+    /// # Errors
+    /// See [`SinkError`].
+    fn append(&mut self, records: Records) -> Result<Records, SinkError>;
+
+    /// Ends the open transaction with this checkpoint; does not wait for the answer.
+    ///
+    /// # Errors
+    /// See [`SinkError`].
+    fn commit(&mut self, checkpoint: &Checkpoint) -> Result<(), SinkError>;
+
+    /// What is stored by now; never waits.
+    ///
+    /// # Errors
+    /// An error of earlier work.
+    fn progress(&mut self) -> Result<Progress, SinkError>;
+}

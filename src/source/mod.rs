@@ -1,0 +1,77 @@
+//! Where changes come from: a seam with two implementations.
+
+use std::time::Duration;
+
+use crate::finding::Finding;
+use crate::flow::change::Step;
+use crate::flow::checkpoint::Checkpoint;
+use crate::flow::position::Lsn;
+
+pub mod postgres;
+
+/// What becomes of an error: only the bridge's supervisor acts on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// Transient: begin again from the stored position.
+    Retry,
+    /// An operator must act.
+    Halt,
+}
+
+/// A source that cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// A transient fault: connection lost, server restarting.
+    #[error("{0}")]
+    Transient(String),
+    /// Continuity cannot be proven, or the set-up does not fit: halts with the finding.
+    #[error("{}", .0.what)]
+    Halt(Box<Finding>),
+}
+
+impl SourceError {
+    /// What becomes of it.
+    pub fn fate(&self) -> Fate {
+        match self {
+            Self::Transient(_) => Fate::Retry,
+            Self::Halt(_) => Fate::Halt,
+        }
+    }
+}
+
+/// Whether the source is ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// The slot is ours and the stream runs from its confirmed position.
+    Taken {
+        /// The slot's confirmed position as it was before.
+        confirmed_lsn: Lsn,
+    },
+    /// Another connection holds it.
+    Busy,
+}
+
+/// A log of committed changes that can be held by one reader.
+pub trait Source {
+    /// Tries once to take the slot (the server allows one holder: this is the lock). `Busy` is no error.
+    ///
+    /// # Errors
+    /// See [`SourceError`].
+    fn hold(&mut self) -> Result<Hold, SourceError>;
+
+    /// Compares the stored position with the source (promise I5) and completes what it rests on
+    /// (OIDs, memberships). None: no position was ever stored.
+    ///
+    /// # Errors
+    /// A halt where continuity cannot be proven.
+    fn prove(&mut self, stored: Option<Checkpoint>) -> Result<Checkpoint, SourceError>;
+
+    /// The next step; waits up to `wait` before it says [`Step::Drained`].
+    ///
+    /// # Errors
+    /// See [`SourceError`].
+    fn next(&mut self, wait: Duration) -> Result<Step<'_>, SourceError>;
+
+    /// Tells that everything up to `lsn` is durably published.
+    fn acknowledge(&mut self, lsn: Lsn);
+}

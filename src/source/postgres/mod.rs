@@ -1,0 +1,3 @@
+//! A legacy PostgreSQL database, read by logical replication.
+
+pub mod settings;

@@ -1,0 +1,92 @@
+//! What the source needs to know, complete and valid.
+
+use std::path::PathBuf;
+
+use crate::flow::table::TableName;
+use crate::secret::Secret;
+
+/// How to reach the legacy database, and what of it is followed.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it listens.
+    pub address: Address,
+    /// Role.
+    pub user: String,
+    /// Password, where the role has one.
+    pub password: Option<Secret>,
+    /// Database.
+    pub database: String,
+    /// TLS.
+    pub tls: Tls,
+    /// PEM bundle to verify the server with; none: the system's store.
+    pub root_cert: Option<PathBuf>,
+    /// Name of the slot.
+    pub slot: String,
+    /// Name of the publication; `<publication>_inserts` is the second one.
+    pub publication: String,
+    /// Whether the first start makes slot and publications.
+    pub create: Create,
+    /// The mapped tables.
+    pub tables: Vec<FollowedTable>,
+    /// A row larger than this, as the server sends it, is refused by name.
+    pub row_bytes_max: usize,
+    /// Memory for bytes read and not yet looked at.
+    pub buffer_bytes_max: usize,
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// A host and port.
+    Tcp {
+        /// Name or address.
+        host: String,
+        /// Port.
+        port: u16,
+    },
+    /// A Unix socket `DIRECTORY/.s.PGSQL.PORT`.
+    Unix {
+        /// Its directory.
+        directory: PathBuf,
+        /// Port in its name.
+        port: u16,
+    },
+}
+
+/// `sslmode`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// No TLS.
+    Disable,
+    /// TLS without a look at the certificate.
+    Require,
+    /// TLS with a verified chain and name.
+    VerifyFull,
+}
+
+/// `create`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Create {
+    /// Slot and publications are made by `setup`.
+    Never,
+    /// The first start makes them where no position exists.
+    OnFirstStart,
+}
+
+/// A mapped table and what its entities need of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FollowedTable {
+    /// Its name (the root of a partitioned one).
+    pub name: TableName,
+    /// What must be published of it.
+    pub publish: Publish,
+}
+
+/// What must be published of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Publish {
+    /// Everything: insert, update, delete, truncate.
+    Everything,
+    /// Inserts only are enough: its entities tell only `enters` without `where` or state; a table without identity then goes into `<publication>_inserts`.
+    InsertsSuffice,
+}
