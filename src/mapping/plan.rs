@@ -1,0 +1,232 @@
+//! A mapping compiled against a catalogue: what is looked at in a row, and what is told of it.
+
+use std::collections::BTreeMap;
+
+use crate::finding::Place;
+use crate::flow::catalog::SqlType;
+use crate::flow::event::{EventKind, KindId};
+use crate::flow::table::{Table, TableName};
+use crate::mapping::entity::{Move, OnUnknownOld};
+use crate::mapping::expression::Expression;
+use crate::mapping::form::Form;
+
+/// A topic that the mapping writes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappedTopic {
+    /// Its name.
+    pub name: String,
+    /// Whether it holds states by key, or events.
+    pub holds: TopicHolds,
+}
+
+/// What a mapped topic holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TopicHolds {
+    /// Current states.
+    States,
+    /// Events.
+    Events,
+}
+
+/// The whole mapping, compiled.
+#[derive(Debug)]
+pub struct Mapping {
+    /// All kinds of events; a [`KindId`] is an index into it.
+    pub kinds: Vec<EventKind>,
+    /// All topics; a `TopicId` is an index into it.
+    pub topics: Vec<MappedTopic>,
+    pub(super) plans: Vec<Plan>,
+    pub(super) by_table: BTreeMap<TableName, Vec<usize>>,
+    pub(super) type_oids: BTreeMap<TableName, BTreeMap<String, u32>>,
+}
+
+/// One entity, compiled.
+#[derive(Debug)]
+pub(super) struct Plan {
+    pub(super) entity: String,
+    pub(super) place: Place,
+    pub(super) table: TableName,
+    /// Columns that anything below looks at.
+    pub(super) columns: Vec<PlanColumn>,
+    /// What a slot of an expression stands for.
+    pub(super) slots: Vec<Slot>,
+    pub(super) filter: Option<Expression>,
+    pub(super) fields: Vec<PlanField>,
+    /// Fields of the key, by number.
+    pub(super) key: Vec<usize>,
+    /// Fields of `partition_by`; empty: the key.
+    pub(super) partition_by: Vec<usize>,
+    pub(super) state: Option<KindId>,
+    pub(super) events: Vec<PlanEvent>,
+    pub(super) on_unknown_old: OnUnknownOld,
+    /// Whether an old row matters at all: there is a state, or an event beside `enters` without `where`.
+    pub(super) follows_old: FollowsOld,
+}
+
+/// Whether what was before matters to an entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FollowsOld {
+    /// Updates and deletes are told.
+    Yes,
+    /// Only rows that come are told.
+    No,
+}
+
+/// A column that a plan looks at.
+#[derive(Clone, Debug)]
+pub(super) struct PlanColumn {
+    pub(super) name: String,
+    /// Whether every old key of the table (and of each leaf) carries it.
+    pub(super) in_identity: InIdentity,
+    /// `char(n)`: compared without its padding.
+    pub(super) sql_type: SqlType,
+}
+
+/// Whether a column is part of every identity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum InIdentity {
+    /// Where no old row is sent, it has not changed.
+    Yes,
+    /// Its old value is known only from a whole old row.
+    No,
+}
+
+/// Before or after the change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Before.
+    Old,
+    /// After.
+    New,
+}
+
+/// What an expression's slot stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Slot {
+    /// A column, by its number in the plan; the side is that of the row at hand.
+    Here(usize),
+    /// A column of one side.
+    Column(Side, usize),
+    /// A field of one side.
+    Field(Side, usize),
+}
+
+/// A field, compiled.
+#[derive(Debug)]
+pub(super) struct PlanField {
+    pub(super) name: String,
+    pub(super) from: FieldSource,
+    pub(super) form: Form,
+    pub(super) watched: Watched,
+}
+
+/// Whether a change of a field is a change of the entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Watched {
+    /// It is.
+    Yes,
+    /// `ignore` names it.
+    No,
+}
+
+/// Where a field's value comes from.
+#[derive(Debug)]
+pub(super) enum FieldSource {
+    /// A column, by its number in the plan.
+    Column(usize),
+    /// An expression over columns, which are these.
+    Expression(Expression, Vec<usize>),
+}
+
+impl FieldSource {
+    pub(super) fn columns(&self) -> &[usize] {
+        match self {
+            Self::Column(column) => std::slice::from_ref(column),
+            Self::Expression(_, columns) => columns,
+        }
+    }
+}
+
+/// A declared event, compiled.
+#[derive(Debug)]
+pub(super) struct PlanEvent {
+    pub(super) on: Vec<Move>,
+    pub(super) when: Option<Expression>,
+    /// Its kind where there is a row after the change, and the numbers of its fields.
+    pub(super) told: Told,
+    /// The same on `leaves`, where only what is known of the old row is told.
+    pub(super) told_leaving: Told,
+    pub(super) with: Vec<(Expression, Form)>,
+}
+
+/// A kind and which fields it carries.
+#[derive(Debug)]
+pub(super) struct Told {
+    pub(super) kind: KindId,
+    pub(super) fields: Vec<usize>,
+}
+
+/// A table's plans, fitted to the shape that the stream has announced.
+#[derive(Debug)]
+pub struct Fitted {
+    pub(super) table: TableName,
+    /// Number of the plan, and for each of its columns the place in the tuple.
+    pub(super) plans: Vec<(usize, Vec<usize>)>,
+}
+
+/// A shape that the mapping does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Misfit {
+    /// A mapped column is gone.
+    Missing {
+        /// Entity.
+        entity: String,
+        /// Place of the entity in the config.
+        place: Place,
+        /// Column.
+        column: String,
+    },
+    /// A mapped column has another type than the catalogue had when the mapping was compiled.
+    Retyped {
+        /// Column.
+        column: String,
+    },
+}
+
+impl Mapping {
+    /// Whether any entity stands on this table.
+    pub fn maps(&self, table: &TableName) -> bool {
+        self.by_table.contains_key(table)
+    }
+
+    /// Fits the plans of a table to its shape; none where no entity stands on it.
+    ///
+    /// # Errors
+    /// A mapped column that is gone or has another type.
+    pub fn fit(&self, table: &Table) -> Result<Option<Fitted>, Misfit> {
+        let Some(numbers) = self.by_table.get(&table.name) else { return Ok(None) };
+        let types = self.type_oids.get(&table.name);
+        let mut plans = Vec::with_capacity(numbers.len());
+        for &number in numbers {
+            let Some(plan) = self.plans.get(number) else { continue };
+            let mut places = Vec::with_capacity(plan.columns.len());
+            for column in &plan.columns {
+                let Some(at) = table.columns.iter().position(|c| c.name == column.name) else {
+                    return Err(Misfit::Missing {
+                        entity: plan.entity.clone(),
+                        place: plan.place.clone(),
+                        column: column.name.clone(),
+                    });
+                };
+                let known = types.and_then(|t| t.get(&column.name)).copied();
+                let sent = table.columns.get(at).map(|c| c.type_oid);
+                if known.is_some() && known != sent {
+                    return Err(Misfit::Retyped { column: column.name.clone() });
+                }
+                places.push(at);
+            }
+            plans.push((number, places));
+        }
+        Ok(Some(Fitted { table: table.name.clone(), plans }))
+    }
+}
