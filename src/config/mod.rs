@@ -130,12 +130,20 @@ pub struct Loaded {
 
 /// A config that may not be used.
 #[derive(Clone, Debug, thiserror::Error)]
-#[error("cannot use the config: {} errors", .findings.iter().filter(|finding| finding.severity == Severity::Error).count())]
+#[error("cannot use the config: {}", errors(.findings))]
 pub struct Invalid {
     /// All that was found, in the order of the files.
     pub findings: Vec<Finding>,
     /// Texts of the files.
     pub sources: Sources,
+}
+
+fn errors(findings: &[Finding]) -> String {
+    let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+    match findings.iter().filter(is_error).count() {
+        1 => "1 error".to_owned(),
+        count => format!("{count} errors"),
+    }
 }
 
 /// Loads a config and what it includes, and sees that its secrets can be read.

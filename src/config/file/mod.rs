@@ -45,7 +45,22 @@ impl Text {
             );
             report.push(Finding::error(Cause::Config, "config.syntax", what).at(place));
         }
+        if !errors.is_empty() {
+            self.mask_lines(report);
+        }
         errors.is_empty().then_some(table)
+    }
+
+    /// Hides what may be secrets in a file that cannot be parsed.
+    fn mask_lines(&self, report: &mut Report<'_>) {
+        let mut start = 0;
+        for line in self.text.split_inclusive('\n') {
+            let key = line.split('=').next().unwrap_or("");
+            if key.len() < line.len() && may_be_secret(line) {
+                report.mask(&self.place(start + key.len() + 1..start + line.trim_end().len(), ""));
+            }
+            start += line.len();
+        }
     }
 }
 
@@ -118,6 +133,7 @@ pub(super) struct Section<'a> {
     span: Range<usize>,
     entries: Vec<Entry<'a>>,
     asked: Vec<&'static str>,
+    missing: Vec<(&'static str, String)>,
 }
 
 impl<'a> Section<'a> {
@@ -144,6 +160,7 @@ impl<'a> Section<'a> {
             span,
             entries,
             asked: Vec::new(),
+            missing: Vec::new(),
         }
     }
 
@@ -173,15 +190,10 @@ impl<'a> Section<'a> {
     }
 
     /// Asks for a key that must be there; `example` is a line that would do.
-    pub(super) fn need(&mut self, key: &'static str, example: &str, report: &mut Report<'_>) -> Option<Node<'a>> {
+    pub(super) fn need(&mut self, key: &'static str, example: &str) -> Option<Node<'a>> {
         let found = self.take(key);
         if found.is_none() {
-            let what = format!("{} is missing", join(&self.path, key));
-            report.push(
-                Finding::error(Cause::Config, "config.missing_key", what)
-                    .at(self.place())
-                    .repair(example),
-            );
+            self.missing.push((key, example.to_owned()));
         }
         found
     }
@@ -221,31 +233,51 @@ impl<'a> Section<'a> {
             .collect()
     }
 
-    /// Refuses what nobody asked for.
-    pub(super) fn finish(self, report: &mut Report<'_>) {
+    /// Refuses what nobody asked for, and says what is missing.
+    pub(super) fn finish(mut self, report: &mut Report<'_>) {
         for entry in self.entries.iter().filter(|entry| entry.taken == Taken::No) {
             let path = join(&self.path, entry.key);
             let place = self.file.place(entry.span.clone(), &path);
-            let finding = Finding::error(Cause::Config, "config.unknown_key", format!("unknown key {path}")).at(place);
+            let what = format!("unknown key {path}");
+            let finding = Finding::error(Cause::Config, "config.unknown_key", what).at(place);
             report.push(finding.repair(nearest_or_list(entry.key, &self.asked)));
+            let meant = nearest(entry.key, &self.asked);
+            // A misspelt key is one mistake, not two.
+            self.missing.retain(|(key, _)| Some(*key) != meant);
+            if meant.is_none_or(may_be_secret) {
+                report.mask(&self.file.place(entry.value.span(), &path));
+            }
+        }
+        for (key, example) in &self.missing {
+            let what = format!("{} is missing", join(&self.path, key));
+            let finding = Finding::error(Cause::Config, "config.missing_key", what);
+            report.push(finding.at(self.place()).repair(example));
         }
     }
 }
 
+/// Whether what stands under this key may be a secret, even where it must not.
+fn may_be_secret(key: &str) -> bool {
+    ["password", "secret", "token", "url", "env", "file", "key"]
+        .iter()
+        .any(|word| key.contains(word))
+}
+
+/// The nearest of the known names.
+fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(&name, &known.to_lowercase()), *known))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, known)| *distance <= 1 + known.len() / 3)
+        .map(|(_, known)| known)
+}
+
 /// The nearest of the known names, or all of them.
 pub(super) fn nearest_or_list(name: &str, known: &[&str]) -> String {
-    let near = known
-        .iter()
-        .map(|known| {
-            (
-                strsim::damerau_levenshtein(&name.to_lowercase(), &known.to_lowercase()),
-                known,
-            )
-        })
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, known)| *distance <= 1 + known.len() / 3);
-    match near {
-        Some((_, near)) => format!("did you mean `{near}`?"),
+    match nearest(name, known) {
+        Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => "nothing is known here".to_owned(),
         None => format!("known here: {}", known.join(", ")),
     }

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Place, Severity};
 
 /// Whether a secret or certificate that cannot be read stops the load.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,9 +53,14 @@ impl<'a> Report<'a> {
     /// Adds a finding about a literal secret, which no snippet may show.
     pub(in crate::config) fn push_masked(&mut self, finding: Finding) {
         if let Some(place) = &finding.place {
-            self.masks.push((Arc::clone(&place.file), place.span.clone()));
+            self.mask(place);
         }
         self.push(finding);
+    }
+
+    /// Keeps what may be a secret out of every snippet.
+    pub(in crate::config) fn mask(&mut self, place: &Place) {
+        self.masks.push((Arc::clone(&place.file), place.span.clone()));
     }
 
     /// An environment variable.

@@ -206,7 +206,7 @@ impl<'a> Node<'a> {
 
     /// A secret, by where it is kept; read once to see that it is there.
     pub(in crate::config) fn secret(&self, report: &mut Report<'_>) -> Option<Secret> {
-        if self.value.get_ref().is_str() {
+        if !self.value.get_ref().is_table() {
             let what = format!("{} is a secret and must not be written here", self.path());
             report.push_masked(
                 self.error("config.secret_literal", what)

@@ -23,8 +23,7 @@ pub(super) fn within(entity: &Entity, report: &mut Report<'_>) {
     ] {
         declared(entity, list, &format!("{word} of {name}"), report);
     }
-    let keys = entity.key.iter().chain(&entity.partition_by);
-    for key in keys {
+    for key in &entity.key {
         if let Some(field) = entity.fields.iter().find(|field| field.name == key.text) {
             plain(field, key, report);
         }

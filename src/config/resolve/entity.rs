@@ -29,9 +29,9 @@ pub(super) fn entities(mut section: Section<'_>, report: &mut Report<'_>) -> Vec
 
 fn entity(name: &str, mut section: Section<'_>, report: &mut Report<'_>) -> Entity {
     let place = section.place();
-    let table = section.need("table", "table = \"public.ord_hdr\"", report);
+    let table = section.need("table", "table = \"public.ord_hdr\"");
     let filter = section.take("where").and_then(|node| node.located(report));
-    let key = section.need("key", "key = \"number\"", report);
+    let key = section.need("key", "key = \"number\"");
     let partition_by = section.take("partition_by");
     let state_topic = section.take("state_topic").and_then(|node| topic(&node, report));
     let event_topic = section.take("event_topic").and_then(|node| topic(&node, report));
@@ -52,11 +52,7 @@ fn entity(name: &str, mut section: Section<'_>, report: &mut Report<'_>) -> Enti
     for later in ["child", "lookup", "context", "outbox"] {
         section.not_yet(later, report);
     }
-    let fields = section.need(
-        "fields",
-        &format!("[entity.{name}.fields]\nnumber = \"ord_no\""),
-        report,
-    );
+    let fields = section.need("fields", &format!("[entity.{name}.fields]\nnumber = \"ord_no\""));
     let fields = fields
         .and_then(|node| node.table(report))
         .map(|section| field::fields(section, report));

@@ -31,7 +31,7 @@ pub(super) fn events(mut section: Section<'_>, report: &mut Report<'_>) -> Vec<E
 
 fn event(name: &str, node: &Node<'_>, report: &mut Report<'_>) -> Option<Event> {
     let mut section = node.table(report)?;
-    let on = section.need("on", &format!("{name} = {{ on = \"enters\" }}"), report);
+    let on = section.need("on", &format!("{name} = {{ on = \"enters\" }}"));
     let on = on.map(|node| moves(&node, report)).unwrap_or_default();
     let when = section.take("when").and_then(|node| node.located(report));
     let data = section.take("data").map(|node| names(&node, report));

@@ -58,7 +58,7 @@ fn field(name: &str, node: &Node<'_>, report: &mut Report<'_>) -> Option<Field> 
         return None;
     }
     let mut section = node.table(report)?;
-    let from = section.need("from", &format!("{name} = {{ from = \"ord_no\" }}"), report);
+    let from = section.need("from", &format!("{name} = {{ from = \"ord_no\" }}"));
     let from = from.and_then(|node| node.located(report)).unwrap_or_default();
     let zone = section.take("zone").and_then(|node| zone(&node, report));
     let decimals = section.take("decimals").and_then(|node| node.integer(0..=38, report));

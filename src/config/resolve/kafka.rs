@@ -1,5 +1,7 @@
 //! `[kafka]`
 
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
 use toml::de::DeValue;
 
 use crate::config::file::report::Report;
@@ -100,13 +102,13 @@ pub(super) fn kafka(
     };
     let section = match sink {
         SinkChoice::Kafka => main
-            .need("kafka", "[kafka]\nbrokers = \"kafka-1:9092\"", report)
+            .need("kafka", "[kafka]\nbrokers = \"kafka-1:9092\"")
             .and_then(|node| node.table(report)),
         SinkChoice::Stdout => main.section("kafka", report),
     };
     let Some(mut section) = section else { return found };
     let brokers = match sink {
-        SinkChoice::Kafka => section.need("brokers", "brokers = \"kafka-1:9092\"", report),
+        SinkChoice::Kafka => section.need("brokers", "brokers = \"kafka-1:9092\""),
         SinkChoice::Stdout => section.take("brokers"),
     };
     found.brokers = brokers.and_then(|node| brokers_of(&node, report)).unwrap_or_default();
@@ -136,25 +138,46 @@ fn brokers_of(node: &Node<'_>, report: &mut Report<'_>) -> Option<String> {
     None
 }
 
-fn properties_of(mut section: Section<'_>, report: &mut Report<'_>) -> Vec<(String, String)> {
+/// Every property with its full name: TOML reads a bare `a.b = 1` as a table in a table.
+fn flat<'a>(mut section: Section<'a>, before: &str, report: &mut Report<'_>) -> Vec<(String, Node<'a>)> {
     let mut found = Vec::new();
     for (key, node) in section.rest() {
-        if let Some((_, why)) = OURS.iter().find(|(name, _)| *name == key) {
-            let finding = node.error(
-                "config.refused",
-                format!("{key} cannot be set: the promises rest on it"),
-            );
-            report.push(finding.because(*why).repair("take the line out"));
-            continue;
-        }
-        let value = if SECRET.contains(&key) {
-            secret(&node, report)
+        let key = format!("{before}{key}");
+        if node.raw().is_table() && !SECRET.contains(&key.as_str()) {
+            if let Some(inner) = node.table(report) {
+                found.extend(flat(inner, &format!("{key}."), report));
+            }
         } else {
-            scalar(&node, report)
-        };
-        found.extend(value.map(|value| (key.to_owned(), value)));
+            found.push((key, node));
+        }
     }
     found
+}
+
+fn properties_of(section: Section<'_>, report: &mut Report<'_>) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (key, node) in flat(section, "", report) {
+        if let Some((_, why)) = OURS.iter().find(|(name, _)| *name == key) {
+            let what = format!("{key} cannot be set: the promises rest on it");
+            let finding = node.error("config.refused", what);
+            report.push(finding.because(*why).repair("take the line out"));
+        } else if SECRET.contains(&key.as_str()) {
+            found.extend(secret(&node, report).map(|value| (key, value)));
+        } else if let Some(value) = scalar(&node, report) {
+            known(&key, &value, &node, report);
+            found.push((key, value));
+        }
+    }
+    found
+}
+
+/// Asks librdkafka whether it knows the property and takes the value.
+fn known(key: &str, value: &str, node: &Node<'_>, report: &mut Report<'_>) {
+    let asked = ClientConfig::new().set(key, value).create_native_config();
+    if let Err(KafkaError::ClientConfig(_, said, _, _)) = asked {
+        let what = format!("librdkafka does not take {key}: {}", said.trim());
+        report.push(node.error("config.value", what));
+    }
 }
 
 /// A secret property: read now, since librdkafka takes it when a client is made.
@@ -163,7 +186,7 @@ fn secret(node: &Node<'_>, report: &mut Report<'_>) -> Option<String> {
     if node
         .raw()
         .as_str()
-        .is_some_and(|text| text.starts_with("${") && text.ends_with('}'))
+        .is_some_and(|text| text.starts_with("${") && text.find('}') == Some(text.len() - 1))
     {
         return node.string(report);
     }
@@ -207,15 +230,15 @@ fn topic_defaults(section: Option<Section<'_>>, found: &mut TopicDefaults, repor
     }
 }
 
-fn topic_properties(mut section: Section<'_>, report: &mut Report<'_>) -> Vec<(String, String)> {
+fn topic_properties(section: Section<'_>, report: &mut Report<'_>) -> Vec<(String, String)> {
     let mut found = Vec::new();
-    for (key, node) in section.rest() {
+    for (key, node) in flat(section, "", report) {
         if key == "cleanup.policy" {
             let finding = node.error("config.refused", format!("{} cannot be set", node.path()));
             report.push(finding.because("state topics are compacted and event topics are not: consumers rest on it"));
             continue;
         }
-        found.extend(scalar(&node, report).map(|value| (key.to_owned(), value)));
+        found.extend(scalar(&node, report).map(|value| (key, value)));
     }
     found
 }

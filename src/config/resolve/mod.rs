@@ -175,7 +175,7 @@ fn bridge_section(bridge: Option<Section<'_>>, main: &Section<'_>, report: &mut 
     };
     // `walbridge_NAME_inserts` is the longest name made of it, and PostgreSQL cuts names after 63 bytes.
     let name = bridge
-        .need("name", "name = \"shop\"", report)
+        .need("name", "name = \"shop\"")
         .and_then(|node| identifier(&node, 45, report));
     if let Some(node) = bridge.take("on_error") {
         on_error(&node, report);

@@ -24,10 +24,10 @@ pub(super) fn source(main: &mut Section<'_>, name: &str, report: &mut Report<'_>
         buffer_bytes_max: 0,
     };
     let example = "[source]\nurl = \"postgresql://walbridge@legacy-db:5432/shop\"";
-    let Some(mut section) = main.need("source", example, report).and_then(|node| node.table(report)) else {
+    let Some(mut section) = main.need("source", example).and_then(|node| node.table(report)) else {
         return found;
     };
-    if let Some(node) = section.need("url", "url = \"postgresql://walbridge@legacy-db:5432/shop\"", report) {
+    if let Some(node) = section.need("url", "url = \"postgresql://walbridge@legacy-db:5432/shop\"") {
         let url = url(&node, report);
         (found.address, found.user, found.database, found.tls) = (url.address, url.user, url.database, url.tls);
     }

@@ -44,6 +44,8 @@ const EXAMPLE: &str = "url = \"postgresql://walbridge@legacy-db:5432/shop?sslmod
 
 pub(super) fn url(node: &Node<'_>, report: &mut Report<'_>) -> Url {
     let Some(text) = node.text(report) else {
+        // It may hold a password that nobody could look for.
+        report.mask(&node.place());
         return Url::default();
     };
     let Some(rest) = text
@@ -103,7 +105,7 @@ fn parts(node: &Node<'_>, rest: &str, report: &mut Report<'_>) -> Parts {
     let (login, server) = authority.rsplit_once('@').unwrap_or(("", authority));
     let (user, password) = login.split_once(':').unwrap_or((login, ""));
     if !password.is_empty() {
-        literal_password(node, password, report);
+        literal_password(node, &format!(":{password}@"), report);
     }
     let (host, port) = match server.strip_prefix('[').and_then(|server| server.split_once(']')) {
         Some((host, port)) => (host, port.strip_prefix(':').unwrap_or(port)),
@@ -116,7 +118,7 @@ fn parts(node: &Node<'_>, rest: &str, report: &mut Report<'_>) -> Parts {
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, written) = pair.split_once('=').unwrap_or((pair, ""));
         if key == "password" {
-            literal_password(node, written, report);
+            literal_password(node, pair, report);
             continue;
         }
         let value = decode(node, written, report);
@@ -151,11 +153,11 @@ fn elsewhere(node: &Node<'_>, key: &str, line: &str) -> Finding {
     }
 }
 
-fn literal_password(node: &Node<'_>, password: &str, report: &mut Report<'_>) {
+fn literal_password(node: &Node<'_>, spelling: &str, report: &mut Report<'_>) {
     let what = format!("{} holds a password, which must not be written here", node.path());
     report.push_masked(
         Finding {
-            place: Some(node.part(password)),
+            place: Some(node.part(spelling)),
             ..node.error("config.secret_literal", what)
         }
         .because("config files are copied, committed and printed")
