@@ -2,12 +2,12 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
 
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Place, Severity};
 use crate::mapping::entity::Entity;
 use crate::secret::Secret;
-use crate::{sink, source};
+use crate::sink;
+use crate::source;
 
 mod file;
 mod fingerprint;
@@ -103,8 +103,9 @@ impl Sources {
             .map(|file| file.text.as_str())
     }
 
-    fn mask(&mut self, name: &Arc<str>, span: &std::ops::Range<usize>) {
-        for file in self.files.iter_mut().filter(|file| file.name == *name) {
+    fn mask(&mut self, place: &Place) {
+        let span = &place.span;
+        for file in self.files.iter_mut().filter(|file| file.name == place.file) {
             let hidden: Option<String> = file.text.get(span.clone()).map(|part| {
                 part.bytes()
                     .map(|byte| if byte == b'\n' { '\n' } else { '*' })
@@ -168,8 +169,8 @@ fn load_with(path: &Path, secrets: Secrets, variable: &dyn Fn(&str) -> Option<St
     let (config, files) = resolve::resolve(path, &mut report);
     let (mut findings, masks) = report.done();
     let mut sources = Sources { files };
-    for (name, span) in &masks {
-        sources.mask(name, span);
+    for place in &masks {
+        sources.mask(place);
     }
     let order = |finding: &Finding| {
         finding.place.as_ref().map_or((usize::MAX, 0), |place| {

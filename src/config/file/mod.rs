@@ -244,7 +244,9 @@ impl<'a> Section<'a> {
             let meant = nearest(entry.key, &self.asked);
             // A misspelt key is one mistake, not two.
             self.missing.retain(|(key, _)| Some(*key) != meant);
-            if meant.is_none_or(may_be_secret) {
+            // A table's header is drawn alone, without what stands under it.
+            let is_header = entry.value.span().contains(&entry.span.start);
+            if meant.is_none_or(may_be_secret) && !is_header {
                 report.mask(&self.file.place(entry.value.span(), &path));
             }
         }

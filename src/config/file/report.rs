@@ -1,8 +1,6 @@
 //! Findings as they are collected, and what is asked of the surroundings meanwhile.
 
-use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use crate::finding::{Finding, Place, Severity};
 
@@ -18,7 +16,7 @@ pub(in crate::config) enum Secrets {
 /// Collects every finding of a load.
 pub(in crate::config) struct Report<'a> {
     findings: Vec<Finding>,
-    masks: Vec<(Arc<str>, Range<usize>)>,
+    masks: Vec<Place>,
     variable: &'a dyn Fn(&str) -> Option<String>,
     secrets: Secrets,
     base: PathBuf,
@@ -60,7 +58,7 @@ impl<'a> Report<'a> {
 
     /// Keeps what may be a secret out of every snippet.
     pub(in crate::config) fn mask(&mut self, place: &Place) {
-        self.masks.push((Arc::clone(&place.file), place.span.clone()));
+        self.masks.push(place.clone());
     }
 
     /// An environment variable.
@@ -73,8 +71,8 @@ impl<'a> Report<'a> {
         self.base.join(written)
     }
 
-    /// The findings, and the spans that no snippet may show.
-    pub(in crate::config) fn done(self) -> (Vec<Finding>, Vec<(Arc<str>, Range<usize>)>) {
+    /// The findings, and the places that no snippet may show.
+    pub(in crate::config) fn done(self) -> (Vec<Finding>, Vec<Place>) {
         (self.findings, self.masks)
     }
 }

@@ -16,7 +16,7 @@ mod entity;
 mod event;
 mod field;
 mod kafka;
-mod rest;
+mod sections;
 mod source;
 mod url;
 
@@ -95,12 +95,12 @@ fn included(main: &Path, bridge: Option<&mut Section<'_>>, report: &mut Report<'
 
 fn assemble(mut main: Section<'_>, bridge: Option<Section<'_>>, included: &[Text], report: &mut Report<'_>) -> Config {
     let (name, sink) = bridge_section(bridge, &main, report);
-    let limits = rest::limits(main.section("limits", report), report);
+    let limits = sections::limits(main.section("limits", report), report);
     let mut source = source::source(&mut main, &name, report);
     let kafka = kafka::kafka(&mut main, &name, (sink, limits), report);
-    let cloudevents = rest::cloudevents(main.section("cloudevents", report), &name, report);
-    let http = rest::http(main.section("http", report), report);
-    rest::backfill(&mut main, report);
+    let cloudevents = sections::cloudevents(main.section("cloudevents", report), &name, report);
+    let http = sections::http(main.section("http", report), report);
+    sections::backfill(&mut main, report);
     main.not_yet("mirror", report);
     main.not_yet("public_id", report);
     let mut entities = Vec::new();

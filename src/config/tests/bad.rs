@@ -7,194 +7,196 @@ use crate::config::{Colour, load_with, render};
 
 use super::{GOOD, bad, bad_files, no_variables, with_another};
 
+/// What is written in place of what, what is said of it, and its repair.
+const CASES: &[(&str, &str, &str, &str)] = &[
+    (
+        "brokers =",
+        "borkers =",
+        "unknown key kafka.borkers",
+        "did you mean `brokers`?",
+    ),
+    (
+        "decimals = 2",
+        "decimal = 2",
+        "unknown key entity.Order.fields.total.decimal",
+        "`decimals`",
+    ),
+    (
+        "name = \"shop\"",
+        "name = 7",
+        "bridge.name must be a string, not an integer",
+        "",
+    ),
+    (
+        "name = \"shop\"",
+        "name = \"Shop\"",
+        "bridge.name must be of a-z, 0-9 and _",
+        "",
+    ),
+    (
+        "decimals = 2",
+        "decimals = \"2\"",
+        "fields.total.decimals must be an integer, not a string",
+        "",
+    ),
+    ("decimals = 2", "decimals = 39", "must be from 0 to 38", ""),
+    (
+        "key = \"number\"\n",
+        "",
+        "entity.Order.key is missing",
+        "key = \"number\"",
+    ),
+    (
+        "key = \"number\"",
+        "key = \"nmber\"",
+        "key of Order names nmber, which is no field",
+        "did you mean `number`?",
+    ),
+    (
+        "key = \"number\"",
+        "key = \"ord_no\"",
+        "key of Order names ord_no",
+        "its field is `number`",
+    ),
+    (
+        "number = \"ord_no\"",
+        "number = \"trim(ord_no)\"",
+        "must be a plain column, not an expression",
+        "from = ",
+    ),
+    (
+        "on = \"enters\"",
+        "on = \"entres\"",
+        "cannot be \"entres\"",
+        "did you mean `enters`?",
+    ),
+    (
+        "on = \"enters\"",
+        "on = \"enters\", version = 0",
+        "version must be from 1",
+        "",
+    ),
+    (
+        "on = \"enters\"",
+        "on = \"enters\", data = [\"totl\"]",
+        "data of OrderPlaced names totl",
+        "did you mean `total`?",
+    ),
+    (
+        "on = \"enters\"",
+        "on = \"enters\", topic = \"shop.orders\"",
+        "is an event topic here and a state topic at",
+        "",
+    ),
+    (
+        "event_topic = \"shop.order-events\"\n",
+        "",
+        "event OrderPlaced has no topic",
+        "event_topic = ",
+    ),
+    (
+        "decimals = 2",
+        "zone = \"Europe/Atlantis\"",
+        "no such time zone",
+        "Europe/Berlin",
+    ),
+    (
+        "decimals = 2",
+        "codes = { A = [1] }",
+        "codes.A must be a string, a number or a boolean",
+        "",
+    ),
+    (
+        "\"public.ord_hdr\"",
+        "\"ord_hdr\"",
+        "entity.Order.table must be a schema and a table",
+        "public.ord_hdr",
+    ),
+    ("name = \"shop\"", "name = \"shop\"\nname = \"b\"", "duplicate key", ""),
+    (
+        "name = \"shop\"",
+        "name = \"${UNSET}\"",
+        "the environment variable UNSET is not set",
+        "$${",
+    ),
+    (
+        "name = \"shop\"",
+        "name = \"shop\"\ninclude = [\"none/*.toml\"]",
+        "\"none/*.toml\" matches no file",
+        "folder of",
+    ),
+    (
+        "[kafka]",
+        "password = { file = \"absent\" }\n[kafka]",
+        "cannot read the secret file",
+        "",
+    ),
+    (
+        "[kafka]",
+        "password = { env = \"WALBRIDGE_NEVER_SET\" }\n[kafka]",
+        "it is not set",
+        "",
+    ),
+    (
+        "[kafka]",
+        "password = \"hunter2\"\n[kafka]",
+        "source.password is a secret and must not be written here",
+        "{ file = ",
+    ),
+    (
+        "walbridge@",
+        "walbridge:hunter2@",
+        "source.url holds a password",
+        "take it out",
+    ),
+    (
+        "shop\"\n[kafka]",
+        "shop?password=hunter2\"\n[kafka]",
+        "source.url holds a password",
+        "take it out",
+    ),
+    (
+        "shop\"\n[kafka]",
+        "shop?sslmod=disable\"\n[kafka]",
+        "unknown parameter sslmod",
+        "`sslmode`",
+    ),
+    ("postgresql://", "mysql://", "must start with postgresql://", ""),
+    (
+        "[backfill]",
+        "properties = { acks = 1 }\n[backfill]",
+        "acks cannot be set",
+        "all in-sync replicas",
+    ),
+    (
+        "[backfill]",
+        "properties = { \"sasl.password\" = \"hunter2\" }\n[backfill]",
+        "is a secret",
+        "{ file = ",
+    ),
+    (
+        "[backfill]",
+        "[limits]\nmemory_bytes_max = \"1MiB\"\n[backfill]",
+        "memory_bytes_max must be from",
+        "",
+    ),
+    (
+        "[backfill]",
+        "[limits]\nmemory_bytes_max = \"much\"\n[backfill]",
+        "is no size",
+        "64MiB",
+    ),
+    (
+        "[backfill]",
+        "[http]\nlisten = \"9400\"\n[backfill]",
+        "must be an address and a port",
+        "127.0.0.1:9400",
+    ),
+];
+
 #[test]
 fn every_bad_line_is_named_and_has_its_repair() {
-    let cases: &[(&str, &str, &str, &str)] = &[
-        (
-            "brokers =",
-            "borkers =",
-            "unknown key kafka.borkers",
-            "did you mean `brokers`?",
-        ),
-        (
-            "decimals = 2",
-            "decimal = 2",
-            "unknown key entity.Order.fields.total.decimal",
-            "`decimals`",
-        ),
-        (
-            "name = \"shop\"",
-            "name = 7",
-            "bridge.name must be a string, not an integer",
-            "",
-        ),
-        (
-            "name = \"shop\"",
-            "name = \"Shop\"",
-            "bridge.name must be of a-z, 0-9 and _",
-            "",
-        ),
-        (
-            "decimals = 2",
-            "decimals = \"2\"",
-            "fields.total.decimals must be an integer, not a string",
-            "",
-        ),
-        ("decimals = 2", "decimals = 39", "must be from 0 to 38", ""),
-        (
-            "key = \"number\"\n",
-            "",
-            "entity.Order.key is missing",
-            "key = \"number\"",
-        ),
-        (
-            "key = \"number\"",
-            "key = \"nmber\"",
-            "key of Order names nmber, which is no field",
-            "did you mean `number`?",
-        ),
-        (
-            "key = \"number\"",
-            "key = \"ord_no\"",
-            "key of Order names ord_no",
-            "its field is `number`",
-        ),
-        (
-            "number = \"ord_no\"",
-            "number = \"trim(ord_no)\"",
-            "must be a plain column, not an expression",
-            "from = ",
-        ),
-        (
-            "on = \"enters\"",
-            "on = \"entres\"",
-            "cannot be \"entres\"",
-            "did you mean `enters`?",
-        ),
-        (
-            "on = \"enters\"",
-            "on = \"enters\", version = 0",
-            "version must be from 1",
-            "",
-        ),
-        (
-            "on = \"enters\"",
-            "on = \"enters\", data = [\"totl\"]",
-            "data of OrderPlaced names totl",
-            "did you mean `total`?",
-        ),
-        (
-            "on = \"enters\"",
-            "on = \"enters\", topic = \"shop.orders\"",
-            "is an event topic here and a state topic at",
-            "",
-        ),
-        (
-            "event_topic = \"shop.order-events\"\n",
-            "",
-            "event OrderPlaced has no topic",
-            "event_topic = ",
-        ),
-        (
-            "decimals = 2",
-            "zone = \"Europe/Atlantis\"",
-            "no such time zone",
-            "Europe/Berlin",
-        ),
-        (
-            "decimals = 2",
-            "codes = { A = [1] }",
-            "codes.A must be a string, a number or a boolean",
-            "",
-        ),
-        (
-            "\"public.ord_hdr\"",
-            "\"ord_hdr\"",
-            "entity.Order.table must be a schema and a table",
-            "public.ord_hdr",
-        ),
-        ("name = \"shop\"", "name = \"shop\"\nname = \"b\"", "duplicate key", ""),
-        (
-            "name = \"shop\"",
-            "name = \"${UNSET}\"",
-            "the environment variable UNSET is not set",
-            "$${",
-        ),
-        (
-            "name = \"shop\"",
-            "name = \"shop\"\ninclude = [\"none/*.toml\"]",
-            "\"none/*.toml\" matches no file",
-            "folder of",
-        ),
-        (
-            "[kafka]",
-            "password = { file = \"absent\" }\n[kafka]",
-            "cannot read the secret file",
-            "",
-        ),
-        (
-            "[kafka]",
-            "password = { env = \"WALBRIDGE_NEVER_SET\" }\n[kafka]",
-            "it is not set",
-            "",
-        ),
-        (
-            "[kafka]",
-            "password = \"hunter2\"\n[kafka]",
-            "source.password is a secret and must not be written here",
-            "{ file = ",
-        ),
-        (
-            "walbridge@",
-            "walbridge:hunter2@",
-            "source.url holds a password",
-            "take it out",
-        ),
-        (
-            "shop\"\n[kafka]",
-            "shop?password=hunter2\"\n[kafka]",
-            "source.url holds a password",
-            "take it out",
-        ),
-        (
-            "shop\"\n[kafka]",
-            "shop?sslmod=disable\"\n[kafka]",
-            "unknown parameter sslmod",
-            "`sslmode`",
-        ),
-        ("postgresql://", "mysql://", "must start with postgresql://", ""),
-        (
-            "[backfill]",
-            "properties = { acks = 1 }\n[backfill]",
-            "acks cannot be set",
-            "all in-sync replicas",
-        ),
-        (
-            "[backfill]",
-            "properties = { \"sasl.password\" = \"hunter2\" }\n[backfill]",
-            "is a secret",
-            "{ file = ",
-        ),
-        (
-            "[backfill]",
-            "[limits]\nmemory_bytes_max = \"1MiB\"\n[backfill]",
-            "memory_bytes_max must be from",
-            "",
-        ),
-        (
-            "[backfill]",
-            "[limits]\nmemory_bytes_max = \"much\"\n[backfill]",
-            "is no size",
-            "64MiB",
-        ),
-        (
-            "[backfill]",
-            "[http]\nlisten = \"9400\"\n[backfill]",
-            "must be an address and a port",
-            "127.0.0.1:9400",
-        ),
-    ];
-    for (from, to, what, repair) in cases {
+    for (from, to, what, repair) in CASES {
         let (findings, drawn) = bad(from, to);
         assert_eq!(findings.len(), 1, "{to}: {findings:#?}");
         assert!(drawn.contains(what), "{to}: {drawn}");

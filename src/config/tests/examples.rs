@@ -66,3 +66,28 @@ fn every_key_whose_time_has_not_come_is_refused_by_name() {
         assert!(errors[0].contains("not yet supported"), "{line}: {errors:#?}");
     }
 }
+
+#[test]
+fn the_reference_names_every_key() {
+    let reference = std::fs::read_to_string(example("reference.toml")).unwrap();
+    let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+    let named: Vec<&str> = reference.split(|letter| !is_part(letter)).collect();
+    let mut asked = 0;
+    for file in std::fs::read_dir(example("../src/config/resolve")).unwrap() {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        let text: String = text.split_whitespace().collect();
+        for call in [
+            "section.take(\"",
+            "bridge.take(\"",
+            ".need(\"",
+            "section.not_yet(\"",
+            "main.section(\"",
+        ] {
+            for key in text.split(call).skip(1).filter_map(|rest| rest.split('"').next()) {
+                assert!(named.contains(&key), "{key} is not in config/reference.toml");
+                asked += 1;
+            }
+        }
+    }
+    assert!(asked > 50, "{asked}");
+}

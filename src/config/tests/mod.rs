@@ -7,7 +7,7 @@ mod examples;
 
 use crate::config::file::report::Secrets;
 use crate::config::{Colour, Config, Invalid, Loaded, SinkChoice, fingerprint, load_with, render};
-use crate::finding::{Cause, Finding};
+use crate::finding::{Cause, Finding, Severity};
 use crate::mapping::entity::{CodeValue, Move, Source};
 use crate::source::postgres::settings::{Address, Publish, Tls};
 
@@ -180,4 +180,46 @@ fn the_fingerprint_is_of_the_meaning_and_not_of_the_places() {
 fn a_table_that_only_gets_rows_needs_inserts_only() {
     let config = good(&GOOD.replace("state_topic = \"shop.orders\"\n", ""));
     assert_eq!(config.source.tables[0].publish, Publish::InsertsSuffice);
+}
+
+fn warned(text: &str) -> Vec<Finding> {
+    written(&[("walbridge.toml", text)], Secrets::Needed).unwrap().warnings
+}
+
+#[test]
+fn what_works_and_may_hurt_is_a_warning() {
+    assert_eq!(warned(GOOD), []);
+    let silent = warned(&GOOD.replace("[backfill]\non_start = false\n", ""));
+    assert_eq!(silent[0].severity, Severity::Warning);
+    assert!(silent[0].what.ends_with("backfill is not yet supported"), "{silent:?}");
+    let open = warned(&GOOD.replace("db/shop", "db/shop?sslmode=disable"));
+    assert!(open[0].what.contains("without encryption"), "{open:?}");
+    assert_eq!(open[0].place.as_ref().unwrap().line, 4);
+}
+
+#[test]
+fn standard_output_needs_no_kafka() {
+    let text = GOOD.replace("[kafka]\nbrokers = \"kafka-1:9092\"\n", "");
+    let config = good(&text.replace("name = \"shop\"", "name = \"shop\"\nsink = \"stdout\""));
+    assert_eq!(config.sink, SinkChoice::Stdout);
+}
+
+#[test]
+fn a_secret_property_is_read_and_never_printed() {
+    let property = "[kafka.properties]\nsasl.password = { file = \"pw\" }\nlinger.ms = 5\n[backfill]";
+    let text = GOOD.replace("[backfill]", property);
+    let files = [("walbridge.toml", text.as_str()), ("pw", "hunter2\n")];
+    let config = written(&files, Secrets::Needed).unwrap().config;
+    let expected = [("linger.ms", "5"), ("sasl.password", "hunter2")];
+    let mut found: Vec<(&str, &str)> = Vec::new();
+    found.extend(
+        config
+            .kafka
+            .properties
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str())),
+    );
+    found.sort_unstable();
+    assert_eq!(found, expected);
+    assert!(!format!("{config:?}").contains("hunter2"));
 }
