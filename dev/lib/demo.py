@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import threading
 import time
 
 import harness
@@ -46,14 +45,14 @@ def main() -> int:
         run.kill_bridge()
         print(f"bridge killed with SIGKILL and started again; ready after {run.bridge.wait_ready():.1f} s")
         run.sleep(options.seconds / 2)
-        run.stop_writers()
-        drained = run.drain()
         if options.keep:
             print(f"kept running: http://127.0.0.1:{run.bridge.http}/status; Ctrl-C stops everything and counts")
             try:
-                threading.Event().wait()
+                run.sleep(float("inf"))
             except KeyboardInterrupt:
                 print()
+        run.stop_writers()
+        drained = run.drain()
         verdict = run.verdict()
     print()
     print(table(verdict, [("drained after", f"{drained:.1f} s"), ("bridge killed", "1 time")]))
