@@ -73,7 +73,7 @@ class Bridge:
     def ready(self) -> bool:
         with contextlib.suppress(urllib.error.URLError, OSError):
             with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/readyz", timeout=2) as answer:
-                return answer.status == 200
+                return bool(answer.status == 200)
         return False
 
     def wait_ready(self) -> float:

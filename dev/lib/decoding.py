@@ -102,7 +102,7 @@ class Log:
                             self._stop.wait(0.5)
             except psycopg.OperationalError:
                 self._stop.wait(0.2)
-            except BaseException as failure:  # noqa: BLE001: told to whoever asks for the count
+            except BaseException as failure:  # told to whoever asks for the count
                 self.failure = failure
                 return
 

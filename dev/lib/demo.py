@@ -17,18 +17,19 @@ LINES_PER_SECOND = 2.5
 
 
 class Sample:
-    """Shows a few records a second, and each kind of record soon."""
+    """Shows a few records a second, and every kind about as often."""
 
     def __init__(self) -> None:
         self.next = 0.0
-        self.counts: dict[tuple[str, str | None], int] = {}
+        self.shown: dict[tuple[str, str | None], int] = {}
 
     def show(self, record: Seen) -> None:
         kind = record.topic, record.type
-        self.counts[kind] = self.counts.get(kind, 0) + 1
+        times = self.shown.setdefault(kind, 0)
         now = time.monotonic()
-        if now >= self.next and self.counts[kind] <= min(self.counts.values()) * 4 + 4:
+        if now >= self.next and times <= min(self.shown.values()) + 1:
             self.next = now + 1 / LINES_PER_SECOND
+            self.shown[kind] += 1
             print(shown(record))
 
 

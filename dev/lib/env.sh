@@ -8,7 +8,7 @@ KAFKA_VERSION=4.1.1
 # The plugin that copies jars, pinned so that a build today is a build tomorrow.
 MAVEN_DEPENDENCY=org.apache.maven.plugins:maven-dependency-plugin:3.6.1
 mkdir -p "$DEV"
-cd "$ROOT"
+cd "$ROOT" || exit 1
 export PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 
 GREEN='' RED='' PLAIN=''

@@ -56,9 +56,9 @@ class Run:
 
     def watch(self) -> None:
         """Raises what went wrong in any thread or process."""
-        for worker in (*self.writers, self.log, self.reader):
-            if worker.failure is not None:
-                raise worker.failure
+        for failure in (*(writer.failure for writer in self.writers), self.log.failure, self.reader.failure):
+            if failure is not None:
+                raise failure
         self.bridge.keep()
 
     def sleep(self, seconds: float) -> None:

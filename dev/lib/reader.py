@@ -116,7 +116,7 @@ class Reader:
                 for message in self._consumer.consume(2_000, timeout=0.02):
                     if message.error() is None:
                         self._take(message)
-        except BaseException as failure:  # noqa: BLE001: told to whoever asks for the count
+        except BaseException as failure:  # told to whoever asks for the count
             self.failure = failure
 
     def _take(self, message: Message) -> None:

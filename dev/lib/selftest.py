@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from decoding import Log, Transaction, lsn
 from judge import Judge, Verdict, murmur2
@@ -95,7 +96,7 @@ def _find(world: World, wanted: Callable[[Seen], bool]) -> int:
     return [at for at, record in enumerate(world.seen) if wanted(record)][10]
 
 
-def _change(world: World, wanted: Callable[[Seen], bool], **fields: object) -> None:
+def _change(world: World, wanted: Callable[[Seen], bool], **fields: Any) -> None:
     at = _find(world, wanted)
     world.seen[at] = replace(world.seen[at], **fields)
 

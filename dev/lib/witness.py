@@ -49,7 +49,7 @@ class Witness:
         ).fetchone()
         if row is None:
             raise RuntimeError(f"cannot find slot {self.slot}")
-        return row[0]
+        return int(row[0])
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -64,7 +64,7 @@ class Writer(threading.Thread):
                     self.work(connection)
             except psycopg.OperationalError:
                 self.stop.wait(0.2)
-            except BaseException as failure:  # noqa: BLE001: told to whoever waits for the writers
+            except BaseException as failure:  # told to whoever waits for the writers
                 self.failure = failure
                 return
 
