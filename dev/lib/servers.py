@@ -24,12 +24,11 @@ STOP_SECONDS_MAX = 60
 def free_port() -> int:
     """A loopback port below the range from which outgoing connections take theirs, so that a restart finds it free."""
     for port in range(20_000 + os.getpid() % 10_000, 32_000):
-        with socket.socket() as probe:
-            with contextlib.suppress(OSError):
-                probe.bind(("127.0.0.1", port))
-                if port not in _GIVEN:
-                    _GIVEN.add(port)
-                    return port
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _GIVEN:
+                _GIVEN.add(port)
+                return port
     raise RuntimeError("cannot find a free loopback port")
 
 
