@@ -39,7 +39,8 @@ def _history() -> list[Transaction]:
         rows.append((place, xid, f"table public.ord_hdr: INSERT: {_order(name, 'N', spoken)}"))
         old = _order(name, "N", spoken)
         rows.append((place, xid, f"table public.ord_hdr: UPDATE: old-key: {old} new-tuple: {_order(name, 'P', 'unchanged-toast-datum')}"))
-        rows.append((place, xid, f"table public.cust: INSERT: cust_id[integer]:{number} nm[character varying]:'Zoë' ctry[character]:'DE ' chg_no[integer]:0"))
+        customer = f"cust_id[integer]:{number} nm[character varying]:'Zoë' ctry[character]:'DE ' chg_no[integer]:0"
+        rows.append((place, xid, f"table public.cust: INSERT: {customer}"))
         if number % 4 == 0:
             rows.append((place, xid, f"table public.ord_hdr: DELETE: {_order(name, 'P', spoken)}"))
             rows.append((place, xid, f"table public.cust: DELETE: cust_id[integer]:{number}"))
