@@ -16,7 +16,7 @@ from psycopg import OperationalError
 
 ORDERLY_SECONDS_MAX = 30
 RESUME_SECONDS_MAX = 60
-ROWS_MAX = 5_000
+ROWS_MAX = 1_000
 # What each fault takes with the pause before it, to spread the changes over the whole run.
 SECONDS = {"kill": 3.0, "broker": 9.0, "immediate": 5.0, "orderly": 6.0, "second": 6.0}
 
