@@ -3,6 +3,8 @@
 //!
 //! This page is the map; rooms stand in the order of their levels, and a room uses only rooms of lower levels.
 
+/// `[5]` The config: complete and valid.
+pub mod config;
 /// `[2]` Domain events to records.
 pub mod encoding;
 /// `[0]` Something an operator must fix.

@@ -1,9 +1,11 @@
 //! What the Kafka sink needs to know, complete and valid.
 
+use std::fmt;
+
 use crate::flow::event::EventKind;
 
 /// How to reach Kafka and what is written there.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// Name of the bridge: `walbridge.<name>` is the transactional id, `walbridge.<name>.position` the position topic.
     pub name: String,
@@ -23,6 +25,20 @@ pub struct Settings {
     pub queue_bytes_max: usize,
     /// `transaction.timeout.ms`
     pub transaction_timeout_ms: u32,
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // A property may be a password.
+        let properties: Vec<&str> = self.properties.iter().map(|(key, _)| key.as_str()).collect();
+        f.debug_struct("Settings")
+            .field("name", &self.name)
+            .field("brokers", &self.brokers)
+            .field("properties", &properties)
+            .field("topics", &self.topics)
+            .field("written", &self.written)
+            .finish_non_exhaustive()
+    }
 }
 
 /// `[kafka.topics]`

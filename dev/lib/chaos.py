@@ -1,0 +1,147 @@
+"""Faults in a random order from a seed, on a shop under load; then every record is compared."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+
+import harness
+from bridge import Halted, tail
+from judge import KINDS, table
+from psycopg import OperationalError
+
+ORDERLY_SECONDS_MAX = 30
+RESUME_SECONDS_MAX = 60
+ROWS_MAX = 1_000
+# What each fault takes with the pause before it, to spread the changes over the whole run.
+SECONDS = {"kill": 3.0, "broker": 9.0, "immediate": 5.0, "orderly": 6.0, "second": 6.0}
+
+
+class Chaos:
+    def __init__(self, run: harness.Run, seed: int) -> None:
+        self.run = run
+        self.random = random.Random(seed)
+        self.orderly_seconds: list[float] = []
+        self.faults: dict[str, Callable[[], None]] = {
+            "kill": self.kill, "broker": self.broker, "immediate": self.immediate,
+            "orderly": self.orderly, "second": self.second,
+        }  # fmt: skip
+
+    def kill(self) -> None:
+        """Often ready before the next one, sometimes killed while it starts."""
+        self.run.kill_bridge()
+        if self.random.random() < 0.7:
+            self.run.bridge.wait_ready()
+
+    def broker(self) -> None:
+        self.run.kafka.stop(self.random.choice([signal.SIGKILL, signal.SIGTERM]))
+        self.run.sleep(self.random.uniform(0, 4))
+        self.run.kafka.start()
+        self._resumes()
+
+    def immediate(self) -> None:
+        self.run.postgres.stop("immediate")
+        self.run.sleep(self.random.uniform(0, 2))
+        self.run.postgres.start()
+        self._resumes()
+
+    def orderly(self) -> None:
+        """The bridge must not stand in the way of a shutdown."""
+        seconds = self.run.postgres.stop("fast")
+        self.orderly_seconds.append(seconds)
+        if seconds > ORDERLY_SECONDS_MAX:
+            raise RuntimeError(f"an orderly stop of PostgreSQL took {seconds:.0f} s")
+        self.run.sleep(self.random.uniform(0, 2))
+        self.run.postgres.start()
+        self._resumes()
+
+    def second(self) -> None:
+        """It waits, ready, while the first goes on; then it is stopped, or takes over from a first one that is killed."""
+        run = self.run
+        # The first holds the slot; else the second would be the first.
+        self._resumes()
+        first = run.bridge.process
+        run.spare.start()
+        run.spare.wait_ready()
+        run.sleep(self.random.uniform(0.5, 3))
+        if run.bridge.process is not first or not run.bridge.alive():
+            raise Halted(f"a second instance ended the first\n{tail(run.bridge.log)}")
+        if self.random.random() < 0.5:
+            run.spare.stop()
+            return
+        run.bridge.kill()
+        run.bridge, run.spare = run.spare, run.bridge
+        self._resumes()
+
+    def _resumes(self) -> None:
+        """Waits until the bridge is ready and the position moves, with no human action."""
+        self.run.bridge.wait_ready()
+        before, deadline = self.run.reader.position(), time.monotonic() + RESUME_SECONDS_MAX
+        while self.run.reader.position() == before:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"nothing is published for {RESUME_SECONDS_MAX} s\n{tail(self.run.bridge.log)}")
+            self.run.sleep(0.05)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="dev/chaos", description=__doc__)
+    parser.add_argument("--kills", type=int, default=100, metavar="N", help="SIGKILLs of the bridge")
+    parser.add_argument("--broker-restarts", type=int, default=5, metavar="N", help="SIGKILLs and SIGTERMs of Kafka")
+    parser.add_argument("--pg-immediate", type=int, default=5, metavar="N", help="crashes of PostgreSQL")
+    parser.add_argument("--pg-orderly", type=int, default=5, metavar="N", help="orderly stops of PostgreSQL")
+    parser.add_argument("--second", type=int, default=10, metavar="N", help="second instances of the bridge")
+    parser.add_argument("--changes", type=int, default=500_000, metavar="N", help="row changes, at least")
+    parser.add_argument("--seed", type=int, default=None, metavar="S")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = arguments()
+    seed = random.SystemRandom().randrange(1 << 32) if options.seed is None else options.seed
+    print(f"seed {seed}")
+    plan = {
+        "kill": options.kills, "broker": options.broker_restarts, "immediate": options.pg_immediate,
+        "orderly": options.pg_orderly, "second": options.second,
+    }  # fmt: skip
+    faults = [name for name, count in plan.items() for _ in range(count)]
+    random.Random(seed).shuffle(faults)
+    seconds = max(10.0, sum(SECONDS[name] for name in faults))
+    with harness.run() as run:
+        chaos = Chaos(run, seed)
+        run.start(seed, options.changes / seconds, options.changes, ROWS_MAX)
+        run.bridge.wait_ready()
+        begin = time.monotonic()
+        for number, name in enumerate(faults, 1):
+            run.sleep(chaos.random.uniform(0.2, 2.5))
+            chaos.faults[name]()
+            print(f"  {time.monotonic() - begin:6.1f} s  {number}/{len(faults)} {name}: "
+                  f"{run.log.changes:,} changes, {len(run.reader.records):,} records")  # fmt: skip
+        while run.log.changes < options.changes:
+            run.sleep(0.2)
+        run.stop_writers()
+        drained = run.drain()
+        verdict = run.verdict()
+        restarts = run.bridge.restarts + run.spare.restarts
+    extra = [(f"fault: {name}", f"{count:,}") for name, count in plan.items()]
+    extra += [("orderly stop, longest", f"{max(chaos.orderly_seconds, default=0):.1f} s"), ("asked to be restarted", f"{restarts:,}"),
+              ("lag gone after", f"{drained:.1f} s"), ("samples of the slot", f"{len(run.witness.samples):,}"),
+              ("looks after a kill", f"{len(run.witness.cuts):,}"), ("seed", f"{seed}")]  # fmt: skip
+    print(table(verdict, extra))
+    if verdict.seen == 0 or any(verdict.deviations[kind] for kind in KINDS):
+        print("\ndeviations:", *verdict.examples, sep="\n  ")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except (RuntimeError, Halted, OperationalError) as failure:
+        print(failure, file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

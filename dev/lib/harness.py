@@ -1,0 +1,120 @@
+"""One run from an empty shop to a verdict; what happens in between, a demo or chaos, is the caller's."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+
+import psycopg
+
+from bridge import NAME, SLOT, Bridge, check_program
+from decoding import Log
+from judge import Judge, Verdict
+from reader import Reader, Seen
+from servers import ROOT, Kafka, Postgres, both
+from shop import TABLES, TOPICS, records
+from witness import Witness
+from writers import Pace, Writer
+
+SESSIONS = 4
+# How long the last records may take to appear, and how long one waits for records that should not be there.
+DRAIN_SECONDS_MAX = 60
+AFTERWARDS_SECONDS = 1
+
+
+class Run:
+    def __init__(self, postgres: Postgres, kafka: Kafka, show: Callable[[Seen], None] | None) -> None:
+        self.postgres, self.kafka = postgres, kafka
+        url = postgres.url(NAME)
+        with psycopg.connect(postgres.url(), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {NAME}")
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute((ROOT / "docker" / "legacy.sql").read_text())
+        self.log = Log(url, TABLES)
+        self.log.create()
+        self.bridge = Bridge(postgres, kafka, "a")
+        self.spare = Bridge(postgres, kafka, "b")
+        self.bridge.setup(url)
+        self.reader = Reader(kafka.address(), show)
+        self.witness = Witness(url, SLOT, self.reader)
+        with psycopg.connect(url, autocommit=True) as connection:
+            self.begin = self.witness.acknowledged(connection)
+        self.writers: list[Writer] = []
+        self.pace = Pace(1, 0)
+
+    def start(self, seed: int, changes_per_second: float, changes_max: int, rows_max: int) -> None:
+        self.log.start()
+        self.reader.start()
+        self.witness.start()
+        self.pace = Pace(changes_per_second, changes_max)
+        url = self.postgres.url(NAME)
+        self.writers = [Writer(url, number + 1, seed, self.pace, rows_max) for number in range(SESSIONS)]
+        for writer in self.writers:
+            writer.start()
+        self.bridge.start()
+
+    def watch(self) -> None:
+        """Raises what went wrong in any thread or process."""
+        for failure in (*(writer.failure for writer in self.writers), self.log.failure, self.reader.failure):
+            if failure is not None:
+                raise failure
+        self.bridge.keep()
+
+    def sleep(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            self.watch()
+            time.sleep(min(0.1, left))
+
+    def kill_bridge(self) -> None:
+        self.bridge.kill()
+        self.witness.cut()
+        self.bridge.start()
+
+    def stop_writers(self) -> None:
+        for writer in self.writers:
+            writer.stop.set()
+        for writer in self.writers:
+            writer.join(60)
+        self.watch()
+
+    def drain(self) -> float:
+        """Waits until the position is past the last change and the records stand still; gives the seconds."""
+        begin = time.monotonic()
+        history = self.log.finish()
+        last = max((t.end for t in history if any(True for i, c in enumerate(t.changes) for _ in records(c, i))), default=0)
+        while self.reader.position() < last and time.monotonic() - begin < DRAIN_SECONDS_MAX:
+            self.watch()
+            time.sleep(0.05)
+        seconds = time.monotonic() - begin
+        self.sleep(AFTERWARDS_SECONDS)
+        return seconds
+
+    def verdict(self) -> Verdict:
+        self.bridge.stop()
+        self.witness.cut()
+        self.witness.stop()
+        self.reader.finish()
+        partitions = {topic: self.reader.partitions(topic) for topic in TOPICS}
+        judge = Judge(self.log.transactions, self.begin, partitions)
+        if self.reader.unreadable:
+            judge.verdict.note("malformed", "records that cannot be read", self.reader.unreadable)
+        return judge.judge(self.reader.records, self.witness.cuts, self.witness.samples, self.reader.positions)
+
+    def end(self) -> None:
+        for writer in self.writers:
+            writer.stop.set()
+        self.bridge.kill()
+        self.spare.kill()
+
+
+@contextlib.contextmanager
+def run(show: Callable[[Seen], None] | None = None) -> Iterator[Run]:
+    check_program()
+    with both() as (postgres, kafka):
+        one = Run(postgres, kafka, show)
+        try:
+            yield one
+        finally:
+            one.end()

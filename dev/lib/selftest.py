@@ -1,0 +1,215 @@
+"""Shows that the judge can fail: one synthetic history, spoiled in each way it must find."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from decoding import Log, Transaction, lsn
+from judge import Judge, Verdict, murmur2
+from reader import POSITION, Seen, seen
+from shop import STATE_TOPICS, TABLES, TOPICS, records
+from witness import Cut
+
+PARTITIONS = 3
+START = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def _order(number: str, status: str, note: str = "null") -> str:
+    return (
+        f"ord_no[character varying]:'{number}' ord_typ[character]:'S' cust_id[integer]:7 sts_cd[character]:'{status}' tot_ct[bigint]:1999 "
+        "cur[character]:'EUR ' exp_fl[character]:'Y' due_dt[integer]:20261231 crt_ts[timestamp without time zone]:'2026-03-29 02:30:00' "
+        f"rmk[text]:{note} upd_usr[character varying]:null del_flg[character]:'N'"
+    )
+
+
+def _history() -> list[Transaction]:
+    """What test_decoding says of a few transactions: quotes in values, a rename, an unchanged long value, a delete."""
+    rows: list[tuple[str, str, str]] = []
+    spoken = "'it''s new-tuple: x[text]:''y'''"
+    for number in range(1, 41):
+        xid, name = str(700 + number), f"A-{number}"
+        commit = f"COMMIT {xid} (at {(START + timedelta(seconds=number)).isoformat(sep=' ')})"
+        place = f"0/{number * 0x1000:X}"
+        rows.append((place, xid, f"BEGIN {xid}"))
+        rows.append((place, xid, f"table public.ord_hdr: INSERT: {_order(name, 'N', spoken)}"))
+        old = _order(name, "N", spoken)
+        rows.append((place, xid, f"table public.ord_hdr: UPDATE: old-key: {old} new-tuple: {_order(name, 'P', 'unchanged-toast-datum')}"))
+        customer = f"cust_id[integer]:{number} nm[character varying]:'Zoë' ctry[character]:'DE ' chg_no[integer]:0"
+        rows.append((place, xid, f"table public.cust: INSERT: {customer}"))
+        if number % 4 == 0:
+            rows.append((place, xid, f"table public.ord_hdr: DELETE: {_order(name, 'P', spoken)}"))
+            rows.append((place, xid, f"table public.cust: DELETE: cust_id[integer]:{number}"))
+        rows.append((place, xid, commit))
+    log = Log("", TABLES)
+    log.take(rows)
+    return log.transactions
+
+
+@dataclass
+class World:
+    history: list[Transaction]
+    seen: list[Seen] = field(default_factory=list)
+    positions: list[tuple[int, int]] = field(default_factory=list)
+    cuts: list[Cut] = field(default_factory=list)
+    samples: list[tuple[int, int]] = field(default_factory=list)
+
+    def verdict(self) -> Verdict:
+        judge = Judge(self.history, 0, dict.fromkeys(TOPICS, PARTITIONS))
+        return judge.judge(self.seen, self.cuts, self.samples, self.positions)
+
+
+def _world() -> World:
+    """What a bridge without a fault would have published."""
+    world = World(_history())
+    offsets = {(topic, partition): 0 for topic in TOPICS for partition in range(PARTITIONS)} | {(POSITION, 0): 0}
+    for transaction in world.history:
+        for rank, change in enumerate(transaction.changes):
+            for part, record in enumerate(records(change, rank)):
+                id = f"0001-{transaction.end - 8:016X}-{rank:08X}-{part:02X}"
+                key, partition = record.key.encode(), murmur2(record.key.encode()) % PARTITIONS
+                time = transaction.time.isoformat()
+                value, headers = None, {"ce_id": id, "ce_sequence": id, "ce_time": time, "ce_type": "x"}
+                if record.data is not None:
+                    schema = f"urn:walbridge:shop:{record.type}:1"
+                    value = json.dumps(
+                        {"specversion": "1.0", "id": id, "source": "walbridge/shop", "type": record.type, "subject": record.key,
+                         "time": time, "datacontenttype": "application/json", "dataschema": schema, "sequence": id,
+                         "transaction": str(transaction.xid), "data": json.loads(record.data)}
+                    ).encode()  # fmt: skip
+                place = record.topic, partition
+                world.seen.append(seen(*place, offsets[place], key, value, headers))
+                offsets[place] += 1
+        world.positions.append((offsets[POSITION, 0], transaction.end))
+        # The record, and the marker that ends the Kafka transaction.
+        offsets[POSITION, 0] += 2
+        world.samples += [(transaction.end, offsets[POSITION, 0])] * 3
+        if transaction.xid % 10 == 0:
+            world.cuts.append(Cut(dict(offsets), transaction.end))
+    return world
+
+
+def _find(world: World, wanted: Callable[[Seen], bool]) -> int:
+    return [at for at, record in enumerate(world.seen) if wanted(record)][10]
+
+
+def _change(world: World, wanted: Callable[[Seen], bool], **fields: Any) -> None:
+    at = _find(world, wanted)
+    world.seen[at] = replace(world.seen[at], **fields)
+
+
+def _event(record: Seen) -> bool:
+    return record.type == "OrderPaid"
+
+
+def _drop(world: World) -> None:
+    del world.seen[_find(world, _event)]
+
+
+def _drop_tombstone(world: World) -> None:
+    del world.seen[_find(world, lambda record: record.type is None)]
+
+
+def _drop_all(world: World) -> None:
+    world.seen.clear()
+
+
+def _duplicate(world: World) -> None:
+    record = world.seen[_find(world, _event)]
+    world.seen.append(replace(record, offset=1_000_000))
+
+
+def _swap(world: World, first: Seen, second: Seen) -> None:
+    """Exchanges what two places of one partition hold."""
+    a, b = world.seen.index(first), world.seen.index(second)
+    world.seen[a], world.seen[b] = replace(first, offset=second.offset), replace(second, offset=first.offset)
+
+
+def _swap_key(world: World) -> None:
+    states = [record for record in world.seen if record.key == "A-9" and record.topic == "shop.orders"]
+    _swap(world, states[0], states[1])
+
+
+def _swap_transactions(world: World) -> None:
+    place = [record for record in world.seen if (record.topic, record.partition) == ("shop.customers", 0)]
+    _swap(world, place[3], place[4])
+
+
+def _swap_statements(world: World) -> None:
+    """Ids rise, but the second statement's record bears the rank of the first."""
+    states = [record for record in world.seen if record.key in ("A-9", "9") and record.topic in STATE_TOPICS]
+    for record, rank in zip(states, (2, 3, 1), strict=True):
+        world.seen[world.seen.index(record)] = replace(record, id=f"{record.id[:22]}{rank:08X}-00")
+
+
+def _tear(world: World) -> None:
+    """One record of a transaction is not yet visible when the bridge is dead."""
+    cut = world.cuts[1]
+    record = max((r for r in world.seen if r.topic == "shop.orders" and r.offset < cut.offsets[r.topic, r.partition]),
+                 key=lambda record: record.id)  # fmt: skip
+    cut.offsets[record.topic, record.partition] = record.offset
+
+
+def _part(world: World) -> None:
+    """Records are visible, the position that belongs to them is not."""
+    cut = world.cuts[1]
+    cut.offsets[POSITION, 0] -= 2
+
+
+def _early_sample(world: World) -> None:
+    at = len(world.samples) // 2
+    world.samples[at] = (world.samples[at][0] + 0x2000, world.samples[at][1])
+
+
+def _early_cut(world: World) -> None:
+    world.cuts[1] = replace(world.cuts[1], acknowledged=world.cuts[1].acknowledged + 1)
+
+
+SPOILED: list[tuple[str, str, Callable[[World], None]]] = [
+    ("an event is dropped", "missing", _drop),
+    ("a tombstone is dropped", "missing", _drop_tombstone),
+    ("nothing is published", "missing", _drop_all),
+    ("an event comes twice", "duplicated", _duplicate),
+    ("two states of a key are swapped", "out of order", _swap_key),
+    ("two transactions are swapped", "out of order", _swap_transactions),
+    ("two statements are swapped", "out of order", _swap_statements),
+    ("a position goes back", "out of order", lambda w: w.positions.append((10**6, 5))),
+    ("a transaction is torn", "torn", _tear),
+    ("records without their position", "torn", _part),
+    ("acknowledged early, sampled", "acknowledged early", _early_sample),
+    ("acknowledged early, after a kill", "acknowledged early", _early_cut),
+    ("a value is wrong", "unexpected", lambda w: _change(w, _event, data="{}")),
+    ("a value is wrong", "missing", lambda w: _change(w, _event, data="{}")),
+    ("a record of no commit", "unexpected", lambda w: _change(w, _event, id="0001-00000000FFFFFFFF-00000000-00")),
+    ("a wrong key", "wrong partition", lambda w: _change(w, _event, key="B-99")),
+    ("an id in small letters", "malformed", lambda w: _change(w, _event, id="0001-000000000000abcd-00000000-00")),
+    ("the time of another commit", "malformed", lambda w: _change(w, _event, time=START)),
+    ("another transaction's number", "malformed", lambda w: _change(w, _event, xid="1")),
+]
+
+
+def main() -> int:
+    # From Kafka's own UtilsTest.
+    known = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536}
+    failed = sum(murmur2(key) != value & 0x7FFFFFFF for key, value in known.items())
+    failed += lsn("16/B374D848") != 0x16B374D848
+    sound = _world().verdict()
+    if sound.deviations or sound.seen != sound.expected or sound.expected < 200:
+        print("✗ a sound history:", *sound.examples, sep="\n    ")
+        failed += 1
+    for name, kind, spoil in SPOILED:
+        world = _world()
+        spoil(world)
+        if not world.verdict().deviations[kind]:
+            print(f"✗ {name}: not found as {kind}: {dict(world.verdict().deviations)}")
+            failed += 1
+    print(f"test result: {'FAILED' if failed else 'ok'}. {len(SPOILED) + 5 - failed} passed; {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,244 @@
+//! `[kafka]`
+
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+use toml::de::DeValue;
+
+use crate::config::file::report::Report;
+use crate::config::file::{Node, Section};
+use crate::config::{Limits, SinkChoice};
+use crate::sink::kafka::settings::{CreateTopics, Settings, TopicDefaults};
+
+const TRANSACTION_TIMEOUT_MS: u32 = 60_000;
+
+/// Properties of librdkafka that the promises rest on, each with the reason.
+const OURS: [(&str, &str); 24] = [
+    ("bootstrap.servers", "brokers are named by kafka.brokers"),
+    ("metadata.broker.list", "brokers are named by kafka.brokers"),
+    ("transactional.id", "it fences a second bridge of the same name"),
+    (
+        "transaction.timeout.ms",
+        "it bounds how long readers wait after a crash",
+    ),
+    ("enable.idempotence", "a retry must not write a record twice"),
+    ("enable.gapless.guarantee", "a lost record must not be passed over"),
+    (
+        "acks",
+        "a record counts as stored only when all in-sync replicas have it",
+    ),
+    (
+        "request.required.acks",
+        "a record counts as stored only when all in-sync replicas have it",
+    ),
+    ("max.in.flight", "order within a partition rests on it"),
+    (
+        "max.in.flight.requests.per.connection",
+        "order within a partition rests on it",
+    ),
+    ("retries", "a retry is what keeps a batch whole"),
+    ("message.send.max.retries", "a retry is what keeps a batch whole"),
+    ("message.timeout.ms", "it must stay below the transaction's time-out"),
+    ("delivery.timeout.ms", "it must stay below the transaction's time-out"),
+    ("partitioner", "partitions are computed as Kafka's Java client does"),
+    (
+        "sticky.partitioning.linger.ms",
+        "partitions are computed as Kafka's Java client does",
+    ),
+    (
+        "isolation.level",
+        "a position of an aborted transaction must not be read",
+    ),
+    (
+        "enable.auto.commit",
+        "the position is a record, not a consumer's offset",
+    ),
+    (
+        "enable.auto.offset.store",
+        "the position is a record, not a consumer's offset",
+    ),
+    ("auto.offset.reset", "the position is read from the beginning"),
+    ("group.id", "no consumer group is used"),
+    ("message.max.bytes", "it follows from limits.record_bytes_max"),
+    (
+        "queue.buffering.max.messages",
+        "it follows from limits.memory_bytes_max",
+    ),
+    ("queue.buffering.max.kbytes", "it follows from limits.memory_bytes_max"),
+];
+
+/// Properties whose value is a secret.
+const SECRET: [&str; 6] = [
+    "sasl.password",
+    "ssl.key.password",
+    "ssl.keystore.password",
+    "ssl.key.pem",
+    "sasl.oauthbearer.client.secret",
+    "sasl.oauthbearer.config",
+];
+
+/// The sink's settings, without topics and kinds.
+pub(super) fn kafka(
+    main: &mut Section<'_>,
+    name: &str,
+    (sink, limits): (SinkChoice, Limits),
+    report: &mut Report<'_>,
+) -> Settings {
+    let mut found = Settings {
+        name: name.to_owned(),
+        brokers: String::new(),
+        properties: Vec::new(),
+        topics: TopicDefaults {
+            create: CreateTopics::Yes,
+            partitions: 6,
+            replication: 3,
+            state: Vec::new(),
+            events: Vec::new(),
+        },
+        written: Vec::new(),
+        kinds: Vec::new(),
+        record_bytes_max: limits.record_bytes_max,
+        queue_bytes_max: limits.memory_bytes_max / 4,
+        transaction_timeout_ms: TRANSACTION_TIMEOUT_MS,
+    };
+    let section = match sink {
+        SinkChoice::Kafka => main
+            .need("kafka", "[kafka]\nbrokers = \"kafka-1:9092\"")
+            .and_then(|node| node.table(report)),
+        SinkChoice::Stdout => main.section("kafka", report),
+    };
+    let Some(mut section) = section else { return found };
+    let brokers = match sink {
+        SinkChoice::Kafka => section.need("brokers", "brokers = \"kafka-1:9092\""),
+        SinkChoice::Stdout => section.take("brokers"),
+    };
+    found.brokers = brokers.and_then(|node| brokers_of(&node, report)).unwrap_or_default();
+    if let Some(properties) = section.section("properties", report) {
+        found.properties = properties_of(properties, report);
+    }
+    let topics = section.section("topics", report);
+    topic_defaults(topics, &mut found.topics, report);
+    section.finish(report);
+    found
+}
+
+fn brokers_of(node: &Node<'_>, report: &mut Report<'_>) -> Option<String> {
+    let text = node.text(report)?;
+    let is_listed = text.split(',').all(|broker| {
+        let (host, port) = broker.trim().rsplit_once(':').unwrap_or((broker.trim(), "9092"));
+        !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok()
+    });
+    if is_listed {
+        return Some(text);
+    }
+    let what = format!("{} must be host:port, and more of them after commas", node.path());
+    report.push(
+        node.error("config.value", what)
+            .repair("brokers = \"kafka-1:9092,kafka-2:9092\""),
+    );
+    None
+}
+
+/// Every property with its full name: TOML reads a bare `a.b = 1` as a table in a table.
+fn flat<'a>(mut section: Section<'a>, before: &str, report: &mut Report<'_>) -> Vec<(String, Node<'a>)> {
+    let mut found = Vec::new();
+    for (key, node) in section.rest() {
+        let key = format!("{before}{key}");
+        if node.raw().is_table() && !SECRET.contains(&key.as_str()) {
+            if let Some(inner) = node.table(report) {
+                found.extend(flat(inner, &format!("{key}."), report));
+            }
+        } else {
+            found.push((key, node));
+        }
+    }
+    found
+}
+
+fn properties_of(section: Section<'_>, report: &mut Report<'_>) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (key, node) in flat(section, "", report) {
+        if let Some((_, why)) = OURS.iter().find(|(name, _)| *name == key) {
+            let what = format!("{key} cannot be set: the promises rest on it");
+            let finding = node.error("config.refused", what);
+            report.push(finding.because(*why).repair("take the line out"));
+        } else if SECRET.contains(&key.as_str()) {
+            found.extend(secret(&node, report).map(|value| (key, value)));
+        } else if let Some(value) = scalar(&node, report) {
+            known(&key, &value, &node, report);
+            found.push((key, value));
+        }
+    }
+    found
+}
+
+/// Asks librdkafka whether it knows the property and takes the value.
+fn known(key: &str, value: &str, node: &Node<'_>, report: &mut Report<'_>) {
+    let asked = ClientConfig::new().set(key, value).create_native_config();
+    if let Err(KafkaError::ClientConfig(_, said, _, _)) = asked {
+        let what = format!("librdkafka does not take {key}: {}", said.trim());
+        report.push(node.error("config.value", what));
+    }
+}
+
+/// A secret property: read now, since librdkafka takes it when a client is made.
+fn secret(node: &Node<'_>, report: &mut Report<'_>) -> Option<String> {
+    // `"${NAME}"` keeps the secret out of the file as well.
+    if node
+        .raw()
+        .as_str()
+        .is_some_and(|text| text.starts_with("${") && text.find('}') == Some(text.len() - 1))
+    {
+        return node.string(report);
+    }
+    let secret = node.secret(report)?;
+    secret.read().ok().map(|revealed| revealed.expose().to_owned())
+}
+
+/// Text, number or boolean, as librdkafka and Kafka want it: as text.
+fn scalar(node: &Node<'_>, report: &mut Report<'_>) -> Option<String> {
+    match node.raw() {
+        DeValue::Integer(number) => Some(number.to_string()),
+        DeValue::Float(number) => Some(number.to_string()),
+        DeValue::Boolean(truth) => Some(truth.to_string()),
+        DeValue::String(_) | DeValue::Datetime(_) | DeValue::Array(_) | DeValue::Table(_) => node.string(report),
+    }
+}
+
+fn topic_defaults(section: Option<Section<'_>>, found: &mut TopicDefaults, report: &mut Report<'_>) {
+    if let Some(mut section) = section {
+        if section.take("create").and_then(|node| node.boolean(report)) == Some(false) {
+            found.create = CreateTopics::No;
+        }
+        if let Some(node) = section.take("partitions") {
+            found.partitions = node.integer(1..=100_000, report).unwrap_or(found.partitions);
+        }
+        if let Some(node) = section.take("replication") {
+            found.replication = node
+                .integer(1..=i64::from(i16::MAX), report)
+                .unwrap_or(found.replication);
+        }
+        if let Some(state) = section.section("state", report) {
+            found.state = topic_properties(state, report);
+        }
+        if let Some(events) = section.section("events", report) {
+            found.events = topic_properties(events, report);
+        }
+        section.finish(report);
+    }
+    if !found.events.iter().any(|(key, _)| key == "retention.ms") {
+        found.events.push(("retention.ms".to_owned(), "-1".to_owned()));
+    }
+}
+
+fn topic_properties(section: Section<'_>, report: &mut Report<'_>) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for (key, node) in flat(section, "", report) {
+        if key == "cleanup.policy" {
+            let finding = node.error("config.refused", format!("{} cannot be set", node.path()));
+            report.push(finding.because("state topics are compacted and event topics are not: consumers rest on it"));
+            continue;
+        }
+        found.extend(scalar(&node, report).map(|value| (key, value)));
+    }
+    found
+}

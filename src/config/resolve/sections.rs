@@ -1,0 +1,118 @@
+//! The small sections: `[cloudevents]`, `[http]`, `[limits]`, `[backfill]`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use crate::config::file::Section;
+use crate::config::file::report::Report;
+use crate::config::{CloudEvents, Http, Limits};
+use crate::finding::{Cause, Finding};
+
+const MIB: usize = 1 << 20;
+const MEMORY_BYTES_DEFAULT: usize = 64 * MIB;
+const ROW_BYTES_DEFAULT: usize = 64 * MIB;
+const RECORD_BYTES_DEFAULT: usize = 1_000_000;
+
+pub(super) fn cloudevents(section: Option<Section<'_>>, name: &str, report: &mut Report<'_>) -> CloudEvents {
+    let mut found = CloudEvents {
+        source: format!("walbridge/{name}"),
+        type_prefix: String::new(),
+        dataschema_prefix: format!("urn:walbridge:{name}:"),
+    };
+    let Some(mut section) = section else { return found };
+    if let Some(source) = section.take("source").and_then(|node| node.text(report)) {
+        found.source = source;
+    }
+    if let Some(prefix) = section.take("type_prefix").and_then(|node| node.string(report)) {
+        found.type_prefix = prefix;
+    }
+    if let Some(prefix) = section.take("dataschema_prefix").and_then(|node| node.text(report)) {
+        found.dataschema_prefix = prefix;
+    }
+    section.finish(report);
+    found
+}
+
+pub(super) fn http(section: Option<Section<'_>>, report: &mut Report<'_>) -> Http {
+    let mut found = Http {
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9400)),
+        ready_lag_seconds_max: 60,
+        token: None,
+    };
+    let Some(mut section) = section else { return found };
+    if let Some(node) = section.take("listen")
+        && let Some(text) = node.text(report)
+    {
+        match text.parse() {
+            Ok(listen) => found.listen = listen,
+            Err(_) => {
+                let what = format!("{} must be an address and a port", node.path());
+                report.push(node.error("config.value", what).repair("listen = \"127.0.0.1:9400\""));
+            }
+        }
+    }
+    if let Some(node) = section.take("ready_lag_seconds_max") {
+        found.ready_lag_seconds_max = node.integer(1..=i64::from(u32::MAX), report).unwrap_or(60);
+    }
+    found.token = section.take("token").and_then(|node| node.secret(report));
+    section.finish(report);
+    found
+}
+
+pub(super) fn limits(section: Option<Section<'_>>, report: &mut Report<'_>) -> Limits {
+    let mut found = Limits {
+        memory_bytes_max: MEMORY_BYTES_DEFAULT,
+        row_bytes_max: ROW_BYTES_DEFAULT,
+        record_bytes_max: RECORD_BYTES_DEFAULT,
+    };
+    let Some(mut section) = section else { return found };
+    if let Some(node) = section.take("memory_bytes_max") {
+        found.memory_bytes_max = node.size(32 * MIB..=64 << 30, report).unwrap_or(MEMORY_BYTES_DEFAULT);
+    }
+    if let Some(node) = section.take("row_bytes_max") {
+        // PostgreSQL sends no message of 1 GiB or more.
+        found.row_bytes_max = node.size(1 << 10..=1 << 30, report).unwrap_or(ROW_BYTES_DEFAULT);
+    }
+    if let Some(node) = section.take("record_bytes_max") {
+        // A record must fit into the queue to Kafka, which is a quarter of the memory.
+        let queue_max = found.memory_bytes_max / 4;
+        found.record_bytes_max = node.size(1_000..=queue_max, report).unwrap_or(RECORD_BYTES_DEFAULT);
+    }
+    section.finish(report);
+    found
+}
+
+/// `[backfill]`: its keys are known and held to their defaults until old rows can be told.
+pub(super) fn backfill(main: &mut Section<'_>, report: &mut Report<'_>) {
+    let mut on_start = None;
+    if let Some(mut section) = main.section("backfill", report) {
+        if let Some(node) = section.take("on_start") {
+            on_start = node.boolean(report);
+            if on_start == Some(true) {
+                let finding = node.not_yet("backfill.on_start = true").repair("on_start = false");
+                report.push(finding);
+            }
+        }
+        for (key, limits, default) in [
+            ("rows_per_chunk", 1..=1_000_000, 10_000),
+            ("max_rows_per_second", 0..=1_000_000_000, 0),
+            ("max_snapshot_seconds", 1..=86_400, 30),
+            ("readers", 1..=64, 1),
+        ] {
+            let Some(node) = section.take(key) else { continue };
+            let found: Option<i64> = node.integer(limits, report);
+            if found.is_some_and(|number| number != default) {
+                let what = format!("another {} than {default}", node.path());
+                report.push(node.not_yet(&what).repair(format!("{key} = {default}")));
+            }
+        }
+        section.finish(report);
+    }
+    if on_start.is_none() {
+        let what = "rows that are there before the first start are not told: backfill is not yet supported";
+        report.push(
+            Finding::warning(Cause::Config, "config.no_backfill", what)
+                .because("topics hold what changes from the first start on")
+                .repair("[backfill]\non_start = false"),
+        );
+    }
+}

@@ -1,0 +1,225 @@
+//! Configs, good and bad.
+
+use std::path::PathBuf;
+
+mod bad;
+mod examples;
+
+use crate::config::file::report::Secrets;
+use crate::config::{Colour, Config, Invalid, Loaded, SinkChoice, fingerprint, load_with, render};
+use crate::finding::{Cause, Finding, Severity};
+use crate::mapping::entity::{CodeValue, Move, Source};
+use crate::source::postgres::settings::{Address, Publish, Tls};
+
+const GOOD: &str = r#"[bridge]
+name = "shop"
+[source]
+url = "postgresql://walbridge@legacy-db/shop"
+[kafka]
+brokers = "kafka-1:9092"
+[backfill]
+on_start = false
+[entity.Order]
+table = "public.ord_hdr"
+key = "number"
+state_topic = "shop.orders"
+event_topic = "shop.order-events"
+[entity.Order.fields]
+number = "ord_no"
+total = { from = "tot_ct", decimals = 2 }
+[entity.Order.events]
+OrderPlaced = { on = "enters" }
+"#;
+
+fn no_variables(_: &str) -> Option<String> {
+    None
+}
+
+fn written(files: &[(&str, &str)], secrets: Secrets) -> Result<Loaded, Invalid> {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    load_with(&dir.path().join("walbridge.toml"), secrets, &|name| {
+        (name == "SET").then(|| "from-outside".to_owned())
+    })
+}
+
+fn good(text: &str) -> Config {
+    let loaded = written(&[("walbridge.toml", text)], Secrets::Needed);
+    loaded.map_err(|invalid| invalid.findings).unwrap().config
+}
+
+/// What is found in the good config after a replacement, and each drawn.
+fn bad(from: &str, to: &str) -> (Vec<Finding>, String) {
+    assert!(GOOD.contains(from), "{from}");
+    bad_files(&[("walbridge.toml", &GOOD.replacen(from, to, 1))])
+}
+
+fn bad_files(files: &[(&str, &str)]) -> (Vec<Finding>, String) {
+    let invalid = written(files, Secrets::Needed).unwrap_err();
+    let drawn = invalid
+        .findings
+        .iter()
+        .map(|finding| render(finding, &invalid.sources, Colour::No) + "\n\n");
+    let drawn: String = drawn.collect();
+    assert!(invalid.findings.iter().all(|finding| finding.cause == Cause::Config));
+    (invalid.findings, drawn)
+}
+
+#[test]
+fn a_good_config_becomes_settings() {
+    let config = good(GOOD);
+    assert_eq!(config.name, "shop");
+    assert_eq!(config.source.slot, "walbridge_shop");
+    assert_eq!(config.source.user, "walbridge");
+    assert_eq!(config.source.tls, Tls::VerifyFull);
+    assert_eq!(config.source.buffer_bytes_max, 8 << 20);
+    assert_eq!(config.kafka.queue_bytes_max, 16 << 20);
+    assert_eq!(config.kafka.record_bytes_max, 1_000_000);
+    assert_eq!(config.cloudevents.source, "walbridge/shop");
+    assert_eq!(config.sink, SinkChoice::Kafka);
+    assert_eq!(config.source.tables[0].publish, Publish::Everything);
+    let order = &config.entities[0];
+    assert_eq!(order.place.line, 9);
+    assert_eq!(order.place.path, "entity.Order");
+    assert_eq!(order.key[0].place.line, 11);
+    assert!(matches!(&order.fields[0].from, Source::Text(text) if text.text == "ord_no"));
+    assert!(matches!(&order.fields[1].from, Source::Column(column) if column.text == "tot_ct"));
+    assert_eq!(order.events[0].on, [Move::Enters]);
+}
+
+const ANOTHER: &str =
+    "[entity.NAME]\ntable = \"public.b\"\nkey = \"id\"\nstate_topic = \"TOPIC\"\n[entity.NAME.fields]\nid = \"id\"\n";
+
+fn with_another(name: &str, topic: &str) -> Result<Loaded, Invalid> {
+    let main = GOOD.replace("name = \"shop\"", "name = \"shop\"\ninclude = [\"more/*.toml\"]");
+    let other = ANOTHER.replace("NAME", name).replace("TOPIC", topic);
+    written(&[("walbridge.toml", &main), ("more/b.toml", &other)], Secrets::Needed)
+}
+
+#[test]
+fn included_files_add_entities_after_those_of_the_file() {
+    let config = with_another("Bin", "shop.bins").unwrap().config;
+    let names: Vec<&str> = config.entities.iter().map(|entity| entity.name.as_str()).collect();
+    assert_eq!(names, ["Order", "Bin"]);
+    assert!(config.entities[1].place.file.ends_with("more/b.toml"));
+}
+
+#[test]
+fn variables_are_filled_in_and_escaped() {
+    let config = good(&GOOD.replace("[kafka]", "[cloudevents]\nsource = \"a/${SET}/$${SET}/$5\"\n[kafka]"));
+    assert_eq!(config.cloudevents.source, "a/from-outside/${SET}/$5");
+}
+
+#[test]
+fn addresses_are_read_as_libpq_reads_them() {
+    let of = |url: &str| good(&GOOD.replace("postgresql://walbridge@legacy-db/shop", url)).source;
+    let tcp = |host: &str, port| Address::Tcp {
+        host: host.to_owned(),
+        port,
+    };
+    let unix = of("postgresql://w@/shop?host=/run/postgresql&port=5433");
+    assert_eq!(
+        unix.address,
+        Address::Unix {
+            directory: PathBuf::from("/run/postgresql"),
+            port: 5433
+        }
+    );
+    assert_eq!(unix.tls, Tls::Disable);
+    assert_eq!(
+        of("postgres://w@%2Ftmp/shop").address,
+        Address::Unix {
+            directory: PathBuf::from("/tmp"),
+            port: 5432
+        }
+    );
+    assert_eq!(of("postgresql://w@[::1]:7/shop").address, tcp("::1", 7));
+    assert_eq!(of("postgresql://w%40x@127.0.0.1/shop").user, "w@x");
+    assert_eq!(of("postgresql://w@127.0.0.1/shop").tls, Tls::Disable);
+    assert_eq!(of("postgresql://w@db/shop?sslmode=require").tls, Tls::Require);
+    assert_eq!(of("postgresql://w@db:1/shop?sslmode=disable").tls, Tls::Disable);
+}
+
+#[test]
+fn values_of_codes_keep_their_type_and_their_order() {
+    let codes = "codes = { Z = true, A = 1, 0 = \"none\", \"\" = 1.5 }, null_when = [0, \"-\", true]";
+    let config = good(&GOOD.replace("decimals = 2", codes));
+    let field = &config.entities[0].fields[1];
+    let expected = [
+        ("Z".to_owned(), CodeValue::Bool(true)),
+        ("A".to_owned(), CodeValue::Number("1".to_owned())),
+        ("0".to_owned(), CodeValue::Text("none".to_owned())),
+        (String::new(), CodeValue::Number("1.5".to_owned())),
+    ];
+    assert_eq!(field.codes.as_deref(), Some(&expected[..]));
+    assert_eq!(field.null_when, ["0", "-", "t"]);
+}
+
+#[test]
+fn the_fingerprint_is_of_the_meaning_and_not_of_the_places() {
+    let first = fingerprint(&good(GOOD));
+    assert_eq!(first.len(), 64);
+    assert_eq!(
+        first,
+        fingerprint(&good(&format!("# moved\n\n{GOOD}").replace("kafka-1", "kafka-2")))
+    );
+    for (from, to) in [
+        ("decimals = 2", "decimals = 3"),
+        ("\"enters\"", "\"leaves\""),
+        ("shop.orders", "shop.order"),
+    ] {
+        assert_ne!(first, fingerprint(&good(&GOOD.replace(from, to))), "{to}");
+    }
+}
+
+#[test]
+fn a_table_that_only_gets_rows_needs_inserts_only() {
+    let config = good(&GOOD.replace("state_topic = \"shop.orders\"\n", ""));
+    assert_eq!(config.source.tables[0].publish, Publish::InsertsSuffice);
+}
+
+fn warned(text: &str) -> Vec<Finding> {
+    written(&[("walbridge.toml", text)], Secrets::Needed).unwrap().warnings
+}
+
+#[test]
+fn what_works_and_may_hurt_is_a_warning() {
+    assert_eq!(warned(GOOD), []);
+    let silent = warned(&GOOD.replace("[backfill]\non_start = false\n", ""));
+    assert_eq!(silent[0].severity, Severity::Warning);
+    assert!(silent[0].what.ends_with("backfill is not yet supported"), "{silent:?}");
+    let open = warned(&GOOD.replace("db/shop", "db/shop?sslmode=disable"));
+    assert!(open[0].what.contains("without encryption"), "{open:?}");
+    assert_eq!(open[0].place.as_ref().unwrap().line, 4);
+}
+
+#[test]
+fn standard_output_needs_no_kafka() {
+    let text = GOOD.replace("[kafka]\nbrokers = \"kafka-1:9092\"\n", "");
+    let config = good(&text.replace("name = \"shop\"", "name = \"shop\"\nsink = \"stdout\""));
+    assert_eq!(config.sink, SinkChoice::Stdout);
+}
+
+#[test]
+fn a_secret_property_is_read_and_never_printed() {
+    let property = "[kafka.properties]\nsasl.password = { file = \"pw\" }\nlinger.ms = 5\n[backfill]";
+    let text = GOOD.replace("[backfill]", property);
+    let files = [("walbridge.toml", text.as_str()), ("pw", "hunter2\n")];
+    let config = written(&files, Secrets::Needed).unwrap().config;
+    let expected = [("linger.ms", "5"), ("sasl.password", "hunter2")];
+    let mut found: Vec<(&str, &str)> = Vec::new();
+    found.extend(
+        config
+            .kafka
+            .properties
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str())),
+    );
+    found.sort_unstable();
+    assert_eq!(found, expected);
+    assert!(!format!("{config:?}").contains("hunter2"));
+}
