@@ -5,8 +5,8 @@ use std::str::FromStr;
 use crate::finding::{Cause, Finding};
 use crate::flow::position::Lsn;
 use crate::source::SourceError;
-use crate::source::postgres::quote;
 use crate::source::postgres::settings::{Create, Settings};
+use crate::source::postgres::sql::quote;
 use crate::source::postgres::sql::{Sql, get, halt};
 
 /// The plugin that is spoken.

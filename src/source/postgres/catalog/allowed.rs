@@ -7,7 +7,7 @@ use sqlparser::parser::Parser;
 
 /// Values as text, where `definition` (`pg_get_constraintdef`) limits `column` to a list; none where it says anything
 /// else. `VALUE` stands for the column in a domain's constraint.
-pub fn values(definition: &str, column: &str) -> Option<Vec<String>> {
+pub(super) fn values(definition: &str, column: &str) -> Option<Vec<String>> {
     let inner = definition
         .trim()
         .strip_prefix("CHECK")?

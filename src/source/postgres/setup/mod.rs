@@ -1,6 +1,5 @@
 //! What the legacy database needs, as SQL: planned, shown, and carried out by an administrator.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::finding::{Cause, Finding};
@@ -9,17 +8,15 @@ use crate::flow::position::Lsn;
 use crate::flow::table::TableName;
 use crate::source::SourceError;
 use crate::source::postgres::publication::{self, Home, Partitions, Publications, Reach};
-use crate::source::postgres::quote;
 use crate::source::postgres::settings::{FollowedTable, Publish, Settings};
 use crate::source::postgres::slot::{self, SlotFacts};
+use crate::source::postgres::sql::quote;
 use crate::source::postgres::sql::{Refusal, Sql, get, halt};
 
-const ROLE: &str = include_str!("../../../migrations/01_role.sql");
-const ROLE_DOWN: &str = include_str!("../../../migrations/01_role.down.sql");
-const PUBLICATION: &str = include_str!("../../../migrations/02_publication.sql");
-const PUBLICATION_DOWN: &str = include_str!("../../../migrations/02_publication.down.sql");
-const SLOT: &str = include_str!("../../../migrations/03_slot.sql");
-const SLOT_DOWN: &str = include_str!("../../../migrations/03_slot.down.sql");
+mod migration;
+
+use crate::source::postgres::setup::migration::{PUBLICATION, SLOT, statement};
+pub use crate::source::postgres::setup::migration::{grants_sql, removal_sql};
 
 /// How long the creation of the slot may wait for open transactions; shorter than an answer may take.
 const SLOT_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -197,67 +194,6 @@ fn publication_statements(
     out
 }
 
-/// Fills a template in one pass, so that a name that looks like a placeholder stays a name.
-fn fill(template: &str, values: &[(&str, String)]) -> String {
-    let mut out = String::new();
-    let mut rest = template;
-    while let Some((before, after)) = rest.split_once('{') {
-        out.push_str(before);
-        let value = after.split_once('}').and_then(|(key, tail)| {
-            values
-                .iter()
-                .find(|(name, _)| *name == key)
-                .map(|(_, value)| (value, tail))
-        });
-        if let Some((value, tail)) = value {
-            out.push_str(value);
-            rest = tail;
-        } else {
-            out.push('{');
-            rest = after;
-        }
-    }
-    out.push_str(rest);
-    out
-}
-
-/// A template's one statement, without its comments.
-fn statement(template: &str, values: &[(&str, String)]) -> String {
-    let bare: Vec<&str> = template.lines().filter(|line| !line.starts_with("--")).collect();
-    fill(&bare.join("\n"), values).trim().to_owned()
-}
-
-fn role_values(settings: &Settings) -> Vec<(&'static str, String)> {
-    let schemas: BTreeSet<&str> = settings.tables.iter().map(|one| one.name.schema.as_str()).collect();
-    let tables: Vec<String> = settings.tables.iter().map(|one| quote::table(&one.name)).collect();
-    vec![
-        ("role", quote::ident(&settings.user)),
-        ("role_text", quote::literal(&settings.user)),
-        ("database", quote::ident(&settings.database)),
-        (
-            "schemas",
-            schemas.into_iter().map(quote::ident).collect::<Vec<_>>().join(", "),
-        ),
-        ("tables", tables.join(", ")),
-    ]
-}
-
-/// The role and its rights, for a database administrator to read and run.
-pub fn grants_sql(settings: &Settings) -> String {
-    fill(ROLE, &role_values(settings))
-}
-
-/// The way back of everything, in its order: slot, publications, role.
-pub fn removal_sql(settings: &Settings) -> String {
-    let mut out = fill(SLOT_DOWN, &[("slot", quote::literal(&settings.slot))]);
-    for name in [publication::inserts_name(settings), settings.publication.clone()] {
-        out.push_str(&statement(PUBLICATION_DOWN, &[("publication", quote::ident(&name))]));
-        out.push('\n');
-    }
-    out.push_str(&fill(ROLE_DOWN, &role_values(settings)));
-    out
-}
-
 /// Reads what there is already.
 ///
 /// # Errors
@@ -370,11 +306,12 @@ fn create_slot(sql: &mut Sql, statement: &str, settings: &Settings, wait: Durati
 
 /// Names those whose transactions are open longest.
 fn blocked(sql: &mut Sql, code: &'static str, statement: &str) -> SourceError {
-    let query = "SELECT 'process ' || pid || ' of ' || coalesce(usename::text, '?') || ' since ' || \
+    let query = "SELECT 'process ' || pid || ' of ' || coalesce(usename::text, '?') || ' in ' || \
+         coalesce(datname::text, '?') || ' since ' || \
          extract(epoch FROM clock_timestamp() - xact_start)::int8 || ' s' FROM pg_stat_activity \
          WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() AND backend_type <> 'walsender' \
          ORDER BY xact_start LIMIT 5";
-    let prepared = "SELECT 'prepared transaction ' || gid || ' of ' || owner::text || ' since ' || \
+    let prepared = "SELECT 'prepared transaction ' || gid || ' of ' || owner::text || ' in ' || database::text || ' since ' || \
          extract(epoch FROM clock_timestamp() - prepared)::int8 || ' s' FROM pg_prepared_xacts ORDER BY prepared LIMIT 5";
     let mut who: Vec<String> = Vec::new();
     for question in [query, prepared] {
