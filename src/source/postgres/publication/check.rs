@@ -1,5 +1,7 @@
 //! Whether the publications tell what the mapped tables need, and leave the application's statements alone.
 
+use std::collections::BTreeSet;
+
 use crate::finding::{Cause, Finding};
 use crate::flow::catalog::{Catalog, TableFacts, TableKind};
 use crate::flow::table::TableName;
@@ -161,10 +163,10 @@ fn breaks_writes(name: &str, facts: &PublicationFacts, table: &TableFacts) -> Op
         return Some(no_identity(name, bare));
     }
     let columns = facts.members.get(&table.name)?.columns.as_ref()?;
-    let outside: Vec<&str> = table
-        .identity
-        .columns
-        .iter()
+    let identities = std::iter::once(&table.identity).filter(|_| table.leaves.is_empty());
+    let identities = identities.chain(table.leaves.iter().map(|leaf| &leaf.identity));
+    let outside: BTreeSet<&str> = identities
+        .flat_map(|identity| &identity.columns)
         .filter(|c| !columns.contains(c))
         .map(String::as_str)
         .collect();
@@ -174,7 +176,7 @@ fn breaks_writes(name: &str, facts: &PublicationFacts, table: &TableFacts) -> Op
     let what = format!(
         "the column list of {} in the publication {name} lacks {} of its identity",
         table.name,
-        outside.join(", ")
+        outside.into_iter().collect::<Vec<_>>().join(", ")
     );
     let (publication, quoted) = (quote::ident(name), quote::table(&table.name));
     Some(error("source.column_list_identity", what).because("the application's own UPDATE and DELETE fail").repair(

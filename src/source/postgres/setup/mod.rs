@@ -7,6 +7,7 @@ use crate::flow::catalog::{Catalog, TableFacts, TableKind};
 use crate::flow::position::Lsn;
 use crate::flow::table::TableName;
 use crate::source::SourceError;
+use crate::source::postgres::proof::Server;
 use crate::source::postgres::publication::{self, Home, Partitions, Publications, Reach};
 use crate::source::postgres::settings::{FollowedTable, Publish, Settings};
 use crate::source::postgres::slot::{self, SlotFacts};
@@ -202,6 +203,26 @@ pub fn present(sql: &mut Sql, settings: &Settings) -> Result<Present, SourceErro
     Ok(Present {
         publications: publication::read(sql, settings)?,
         slot: slot::read(sql, &settings.slot)?,
+    })
+}
+
+/// What the first position says of the server, by SQL (a primary's present timeline stands in its log files' names).
+///
+/// # Errors
+/// See [`SourceError`].
+pub fn server(sql: &mut Sql) -> Result<Server, SourceError> {
+    let row = sql.one(
+        "SELECT (SELECT system_identifier::text FROM pg_control_system()), \
+         substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8), pg_current_wal_flush_lsn()::text",
+        &[],
+    )?;
+    let timeline = u32::from_str_radix(get(&row, 1)?, 16)
+        .map_err(|_| SourceError::Transient("cannot read the server's timeline".to_owned()))?;
+    Ok(Server {
+        system_identifier: get(&row, 0)?,
+        timeline,
+        end_lsn: slot::lsn(get(&row, 2)?)?,
+        history: None,
     })
 }
 
