@@ -1,5 +1,7 @@
 //! Set-up, publications and their findings.
 
+use std::time::Duration;
+
 use walbridge::source::postgres::publication::needed;
 use walbridge::source::postgres::settings::Publish;
 use walbridge::source::postgres::sql::{Sql, quote};
@@ -124,4 +126,24 @@ fn an_open_transaction_that_blocks_the_slot_is_named() {
     assert!(slot::read(&mut world.admin, &world.settings.slot).unwrap().is_none());
     other.run("COMMIT").unwrap();
     assert_eq!(world.apply().unwrap().statements_run.len(), 1);
+}
+
+#[test]
+fn a_lock_that_ends_in_time_is_waited_for() {
+    let Some(mut world) = World::new("lock") else { return };
+    world
+        .run("CREATE TABLE ord (id int PRIMARY KEY)")
+        .follow("ord", Publish::Everything);
+    let settings = world.settings.clone();
+    let (told, waits) = std::sync::mpsc::channel();
+    let holder = std::thread::spawn(move || {
+        let mut other = Sql::connect(&settings).unwrap();
+        other.run("BEGIN READ WRITE; LOCK TABLE public.ord").unwrap();
+        told.send(()).unwrap();
+        std::thread::sleep(Duration::from_millis(3500));
+        other.run("COMMIT").unwrap();
+    });
+    waits.recv().unwrap();
+    assert_eq!(world.apply().unwrap().statements_run.len(), 2);
+    holder.join().unwrap();
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use walbridge::source::Fate;
 use walbridge::source::postgres::proof::prove;
 use walbridge::source::postgres::settings::Publish;
 use walbridge::source::postgres::slot;
@@ -122,4 +123,86 @@ fn partitions_that_come_empty_or_go_are_news() {
     assert_eq!(codes(&watch.look().unwrap().news), ["source.partition_gone"]);
     world.run("CREATE TABLE p3 PARTITION OF part FOR VALUES IN (3); ALTER TABLE p3 REPLICA IDENTITY NOTHING");
     assert_eq!(halted(watch.look()).code, "source.identity_weaker");
+}
+
+#[test]
+fn a_slot_that_was_moved_or_made_again_is_refused() {
+    let Some(mut world) = World::new("moved") else { return };
+    world
+        .run("CREATE TABLE ord (id int PRIMARY KEY)")
+        .follow("ord", Publish::Everything);
+    let lsn = world.apply().unwrap().created_slot.unwrap();
+    let checkpoint = world.first(lsn);
+    let name = quote::literal(&world.settings.slot);
+    let outcome = |world: &mut World| {
+        let facts = slot::read(&mut world.admin, &world.settings.slot).unwrap();
+        let ground = world.ground();
+        prove(
+            Some(checkpoint.clone()),
+            facts.as_ref(),
+            &server(),
+            &ground,
+            &world.settings,
+        )
+    };
+    assert!(outcome(&mut world).is_ok());
+    world.run("INSERT INTO ord SELECT generate_series(1, 1000)");
+    world.run(&format!(
+        "SELECT pg_replication_slot_advance({name}, pg_current_wal_lsn())"
+    ));
+    let moved = halted(outcome(&mut world));
+    assert!(moved.code.starts_with("source.slot_"), "{moved}");
+    assert!(
+        moved
+            .why
+            .unwrap()
+            .starts_with(&format!("changes committed from {lsn} to "))
+    );
+    let remake = |how: &str| format!("SELECT pg_drop_replication_slot({name}); SELECT {how}");
+    let made = [
+        (
+            "source.slot_recreated",
+            format!("pg_create_logical_replication_slot({name}, 'pgoutput')"),
+        ),
+        (
+            "source.slot_two_phase",
+            format!("pg_create_logical_replication_slot({name}, 'pgoutput', false, true)"),
+        ),
+        (
+            "source.slot_plugin",
+            format!("pg_create_logical_replication_slot({name}, 'test_decoding')"),
+        ),
+        (
+            "source.slot_plugin",
+            format!("pg_create_physical_replication_slot({name}, true)"),
+        ),
+        (
+            "source.slot_temporary",
+            format!("pg_create_logical_replication_slot({name}, 'pgoutput', true)"),
+        ),
+    ];
+    for (code, how) in made {
+        world.run(&remake(&how));
+        assert_eq!(halted(outcome(&mut world)).code, code);
+    }
+    world.run(&format!("SELECT pg_drop_replication_slot({name})"));
+    assert_eq!(halted(outcome(&mut world)).code, "source.position_without_slot");
+}
+
+#[test]
+fn a_lost_connection_is_transient_and_made_again() {
+    let Some(mut world) = World::new("cut") else { return };
+    world
+        .run("CREATE TABLE ord (id int PRIMARY KEY)")
+        .follow("ord", Publish::Everything);
+    let lsn = world.apply().unwrap().created_slot.unwrap();
+    let checkpoint = world.first(lsn);
+    let mut watch = Watch::new(world.settings.clone(), checkpoint);
+    watch.look().unwrap();
+    world.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
+         AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
+    );
+    assert_eq!(watch.look().unwrap_err().fate(), Fate::Retry);
+    assert_eq!(watch.look().unwrap().slot_confirmed, lsn);
 }

@@ -24,7 +24,8 @@ const ANSWER_MAX: Duration = Duration::from_secs(120);
 
 /// A server's own limits must not end our session, and no name of ours may mean another schema's.
 const SESSION: &str = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
-     SET search_path = pg_catalog; SET client_encoding = 'UTF8'; SET standard_conforming_strings = on";
+     SET search_path = pg_catalog; SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; \
+     SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')";
 
 /// A connection with a runtime of its own.
 pub struct Sql {
