@@ -90,3 +90,28 @@ pub enum Publish {
     /// Inserts only are enough: its entities tell only `enters` without `where` or state; a table without identity then goes into `<publication>_inserts`.
     InsertsSuffice,
 }
+
+/// Settings for tests in this room.
+#[cfg(test)]
+pub(crate) fn example() -> Settings {
+    Settings {
+        address: Address::Tcp {
+            host: "localhost".to_owned(),
+            port: 5432,
+        },
+        user: "walbridge".to_owned(),
+        password: None,
+        database: "shop".to_owned(),
+        tls: Tls::Disable,
+        root_cert: None,
+        slot: "walbridge_shop".to_owned(),
+        publication: "walbridge_shop".to_owned(),
+        create: Create::Never,
+        tables: vec![FollowedTable {
+            name: TableName::new("public", "ord"),
+            publish: Publish::Everything,
+        }],
+        row_bytes_max: 1 << 20,
+        buffer_bytes_max: 1 << 20,
+    }
+}

@@ -1,0 +1,216 @@
+//! What a position rests on: publications, and the mapped tables with their identities and memberships.
+
+use std::collections::BTreeMap;
+
+use crate::finding::{Cause, Finding};
+use crate::flow::catalog::{Catalog, Identity, TableFacts, TableKind};
+use crate::flow::checkpoint::{Checkpoint, TableMark};
+use crate::flow::position::Lsn;
+use crate::flow::table::{ReplicaIdentity, TableName};
+use crate::source::postgres::proof::Server;
+use crate::source::postgres::publication::{self, Home, Publications};
+use crate::source::postgres::settings::Settings;
+use crate::source::postgres::sql::quote;
+
+/// What a position rests on, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ground {
+    /// OIDs of the publications to stream from, by name.
+    pub publications: BTreeMap<String, u32>,
+    /// The mapped tables that exist, by `schema.name`; membership 0 under FOR ALL TABLES.
+    pub tables: BTreeMap<String, TableMark>,
+    /// Mapped tables in no publication.
+    pub outside: Vec<TableName>,
+}
+
+impl Ground {
+    /// Brings facts together.
+    pub fn new(settings: &Settings, catalog: &Catalog, publications: &Publications) -> Self {
+        let mut out = Self {
+            publications: BTreeMap::new(),
+            tables: BTreeMap::new(),
+            outside: Vec::new(),
+        };
+        for name in publication::needed(settings, catalog, publications) {
+            if let Some(facts) = publications.get(&name) {
+                out.publications.insert(name, facts.oid);
+            }
+        }
+        for followed in &settings.tables {
+            let Some(table) = catalog.tables.get(&followed.name) else {
+                continue;
+            };
+            let name = match publication::seat(settings, followed, table, publications) {
+                Home::Main => settings.publication.clone(),
+                Home::Inserts => publication::inserts_name(settings),
+            };
+            let member = publications
+                .get(&name)
+                .and_then(|facts| facts.members.get(&followed.name));
+            if member.is_none() {
+                out.outside.push(followed.name.clone());
+            }
+            let mark = TableMark {
+                oid: table.oid,
+                identity: weakest(table),
+                membership: member.map_or(0, |member| member.oid),
+            };
+            out.tables.insert(followed.name.to_string(), mark);
+        }
+        out
+    }
+
+    /// The first position, for whoever made or adopted the slot. The sink fills in nonce, cluster and partitions, the
+    /// bridge the mapping.
+    pub fn first(&self, settings: &Settings, server: &Server, lsn: Lsn) -> Checkpoint {
+        Checkpoint {
+            commit_end_lsn: lsn,
+            epoch: 1,
+            system_identifier: server.system_identifier.clone(),
+            timeline: server.timeline,
+            slot: settings.slot.clone(),
+            nonce: String::new(),
+            cluster_id: String::new(),
+            publications: self.publications.clone(),
+            tables: self.tables.clone(),
+            partitions: BTreeMap::new(),
+            mapping: String::new(),
+            backfill: None,
+        }
+    }
+}
+
+/// The identity that gives least, of the table or of its leaves, which are what counts where there are some.
+fn weakest(table: &TableFacts) -> ReplicaIdentity {
+    let effective = |identity: &Identity| {
+        if identity.columns.is_empty() {
+            ReplicaIdentity::Nothing
+        } else {
+            identity.kind
+        }
+    };
+    let own = effective(&table.identity);
+    if table.kind != TableKind::Partitioned {
+        return own;
+    }
+    table
+        .leaves
+        .iter()
+        .map(|leaf| effective(&leaf.identity))
+        .min_by_key(|kind| strength(*kind))
+        .unwrap_or(own)
+}
+
+fn strength(identity: ReplicaIdentity) -> u8 {
+    match identity {
+        ReplicaIdentity::Nothing => 0,
+        ReplicaIdentity::Default | ReplicaIdentity::Index => 1,
+        ReplicaIdentity::Full => 2,
+    }
+}
+
+/// Every difference between what a position rests on and what is there now.
+pub fn difference(stored: &Checkpoint, ground: &Ground, settings: &Settings) -> Vec<Finding> {
+    let mut out = publications_differ(stored, ground, settings);
+    for followed in &settings.tables {
+        let name = followed.name.to_string();
+        if let Some(mark) = stored.tables.get(&name) {
+            out.extend(table_differs(stored, mark, ground, &followed.name));
+        }
+    }
+    out
+}
+
+const AGAIN: &str = "walbridge recover";
+
+fn lost(stored: &Checkpoint, code: &'static str, what: String, repair: impl Into<String>) -> Finding {
+    Finding::error(Cause::Surroundings, code, what)
+        .because(format!(
+            "changes committed after {} may not have been told",
+            stored.commit_end_lsn
+        ))
+        .repair(repair)
+}
+
+fn publications_differ(stored: &Checkpoint, ground: &Ground, settings: &Settings) -> Vec<Finding> {
+    let mut out = Vec::new();
+    let second = publication::inserts_name(settings);
+    for (name, oid) in &stored.publications {
+        let (code, what) = match ground.publications.get(name) {
+            Some(now) if now == oid => continue,
+            None if *name == second && !needs_second(stored, ground, settings) => continue,
+            Some(_) => (
+                "source.publication_recreated",
+                format!("the publication {name} was dropped and made again"),
+            ),
+            None if *name != settings.publication && *name != second => {
+                let what = format!("the position rests on the publication {name}, which the config does not name");
+                let former = name.trim_end_matches("_inserts");
+                let repair = format!("publication = \"{former}\" in [source], or: {AGAIN}");
+                out.push(lost(stored, "source.publication_renamed", what, repair));
+                continue;
+            }
+            None => ("source.publication_gone", format!("the publication {name} was dropped")),
+        };
+        out.push(lost(stored, code, what, AGAIN));
+    }
+    out
+}
+
+fn table_differs(stored: &Checkpoint, mark: &TableMark, ground: &Ground, table: &TableName) -> Option<Finding> {
+    let Some(now) = ground.tables.get(&table.to_string()) else {
+        return Some(lost(
+            stored,
+            "source.table_gone",
+            format!("the table {table} was dropped or renamed"),
+            AGAIN,
+        ));
+    };
+    let (code, what) = if mark.oid != now.oid {
+        (
+            "source.table_recreated",
+            format!("the table {table} was dropped and made again"),
+        )
+    } else if ground.outside.contains(table) {
+        (
+            "source.table_left",
+            format!("the table {table} was taken out of the publication"),
+        )
+    } else if mark.membership != now.membership {
+        (
+            "source.table_readded",
+            format!("the table {table} was taken out of the publication and put back"),
+        )
+    } else if strength(now.identity) < strength(mark.identity) {
+        let what = format!(
+            "the replica identity of {table} gives less of the old row: {}, where it was {}",
+            word(now.identity),
+            word(mark.identity)
+        );
+        let repair = format!(
+            "ALTER TABLE {} REPLICA IDENTITY FULL; then: {AGAIN}",
+            quote::table(table)
+        );
+        return Some(lost(stored, "source.identity_weaker", what, repair));
+    } else {
+        return None;
+    };
+    Some(lost(stored, code, what, AGAIN))
+}
+
+fn word(identity: ReplicaIdentity) -> &'static str {
+    match identity {
+        ReplicaIdentity::Nothing => "nothing",
+        ReplicaIdentity::Default => "the primary key",
+        ReplicaIdentity::Index => "an index",
+        ReplicaIdentity::Full => "the whole row",
+    }
+}
+
+/// Whether a mapped table of the position still lives in the second publication.
+fn needs_second(stored: &Checkpoint, ground: &Ground, settings: &Settings) -> bool {
+    settings.tables.iter().any(|followed| {
+        let name = followed.name.to_string();
+        stored.tables.contains_key(&name) && ground.outside.contains(&followed.name)
+    })
+}

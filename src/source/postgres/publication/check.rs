@@ -1,0 +1,195 @@
+//! Whether the publications tell what the mapped tables need, and leave the application's statements alone.
+
+use std::collections::BTreeSet;
+
+use crate::finding::{Cause, Finding};
+use crate::flow::catalog::{Catalog, TableFacts, TableKind};
+use crate::flow::table::TableName;
+use crate::source::postgres::publication::{
+    Filter, Home, Membership, Partitions, PublicationFacts, Publications, inserts_name, needed, seat, without_identity,
+};
+use crate::source::postgres::settings::Settings;
+use crate::source::postgres::sql::quote;
+
+fn error(code: &'static str, what: String) -> Finding {
+    Finding::error(Cause::Surroundings, code, what)
+}
+
+/// Everything that keeps the publications from telling what the mapped tables need.
+pub fn check(settings: &Settings, catalog: &Catalog, publications: &Publications) -> Vec<Finding> {
+    let mut out = Vec::new();
+    for name in needed(settings, catalog, publications) {
+        let Some(facts) = publications.get(&name) else {
+            out.push(
+                error(
+                    "source.publication_missing",
+                    format!("the publication {name} does not exist"),
+                )
+                .because("the server tells no change of its tables")
+                .repair("walbridge setup --apply"),
+            );
+            continue;
+        };
+        let operations: &[&str] = if name == settings.publication {
+            &["insert", "update", "delete", "truncate"]
+        } else {
+            &["insert"]
+        };
+        let absent: Vec<&str> = operations
+            .iter()
+            .copied()
+            .filter(|op| !facts.operations.iter().any(|has| has == op))
+            .collect();
+        if !absent.is_empty() {
+            let what = format!("the publication {name} does not publish {}", absent.join(", "));
+            out.push(
+                error("source.publication_operations", what)
+                    .because("such changes would never be told")
+                    .repair(format!(
+                        "ALTER PUBLICATION {} SET (publish = '{}');",
+                        quote::ident(&name),
+                        operations.join(", ")
+                    )),
+            );
+        }
+    }
+    for followed in &settings.tables {
+        if let Some(table) = catalog.tables.get(&followed.name) {
+            let name = match seat(settings, followed, table, publications) {
+                Home::Main => settings.publication.clone(),
+                Home::Inserts => inserts_name(settings),
+            };
+            if let Some(facts) = publications.get(&name) {
+                out.extend(check_table(&name, facts, table));
+            }
+        }
+    }
+    for (name, facts) in publications {
+        out.extend(
+            facts
+                .members
+                .keys()
+                .filter_map(|member| breaks_writes(name, facts, catalog.tables.get(member)?)),
+        );
+    }
+    out
+}
+
+fn check_table(name: &str, facts: &PublicationFacts, table: &TableFacts) -> Vec<Finding> {
+    let mut out = Vec::new();
+    let (publication, quoted) = (quote::ident(name), quote::table(&table.name));
+    let Some(member) = facts.members.get(&table.name) else {
+        return vec![
+            error(
+                "source.publication_lacks_table",
+                format!("the publication {name} lacks the table {}", table.name),
+            )
+            .because("its changes would never be told")
+            .repair(format!("ALTER PUBLICATION {publication} ADD TABLE {quoted};")),
+        ];
+    };
+    if table.kind == TableKind::Partitioned && facts.partitions == Partitions::AsLeaf {
+        let what = format!(
+            "the publication {name} tells the partitions of {} under their own names",
+            table.name
+        );
+        out.push(
+            error("source.publication_leaves", what)
+                .because("a mapping names the partitioned table, and its changes would not be recognised")
+                .repair(format!(
+                    "ALTER PUBLICATION {publication} SET (publish_via_partition_root = true);"
+                )),
+        );
+    }
+    let whole = format!(
+        "ALTER PUBLICATION {publication} DROP TABLE {quoted}; ALTER PUBLICATION {publication} ADD TABLE {quoted};"
+    );
+    if member.filter == Filter::Rows {
+        out.push(
+            error(
+                "source.row_filter",
+                format!("the publication {name} filters the rows of {}", table.name),
+            )
+            .because("hidden rows are never told, and a row that crosses the filter looks inserted or deleted")
+            .repair(whole.clone()),
+        );
+    }
+    if let Some(columns) = &member.columns {
+        let hidden: Vec<&str> = table
+            .columns
+            .iter()
+            .map(|c| c.name.as_str())
+            .filter(|c| !columns.iter().any(|has| has == c))
+            .collect();
+        if !hidden.is_empty() {
+            let what = format!(
+                "the publication {name} hides the columns {} of {}",
+                hidden.join(", "),
+                table.name
+            );
+            out.push(
+                Finding::warning(Cause::Surroundings, "source.column_list", what)
+                    .because("an entity that names one of them gets no value")
+                    .repair(whole),
+            );
+        }
+    }
+    out
+}
+
+/// The column of `wanted` that the publications do not send, for the mapping's check of what it reads.
+pub fn hidden<'c>(publications: &Publications, table: &TableName, wanted: &'c [String]) -> Vec<&'c String> {
+    let lists: Vec<&Membership> = publications
+        .values()
+        .filter_map(|facts| facts.members.get(table))
+        .collect();
+    let sent = |column: &String| {
+        lists
+            .iter()
+            .any(|member| member.columns.as_ref().is_none_or(|columns| columns.contains(column)))
+    };
+    wanted
+        .iter()
+        .filter(|column| !lists.is_empty() && !sent(column))
+        .collect()
+}
+
+/// A membership that makes the application's own UPDATE and DELETE fail.
+fn breaks_writes(name: &str, facts: &PublicationFacts, table: &TableFacts) -> Option<Finding> {
+    if !facts.operations.iter().any(|op| op == "update" || op == "delete") {
+        return None;
+    }
+    if let Some(bare) = without_identity(table).into_iter().next() {
+        return Some(no_identity(name, bare));
+    }
+    let columns = facts.members.get(&table.name)?.columns.as_ref()?;
+    let identities = std::iter::once(&table.identity).filter(|_| table.leaves.is_empty());
+    let identities = identities.chain(table.leaves.iter().map(|leaf| &leaf.identity));
+    let outside: BTreeSet<&str> = identities
+        .flat_map(|identity| &identity.columns)
+        .filter(|c| !columns.contains(c))
+        .map(String::as_str)
+        .collect();
+    if outside.is_empty() {
+        return None;
+    }
+    let what = format!(
+        "the column list of {} in the publication {name} lacks {} of its identity",
+        table.name,
+        outside.into_iter().collect::<Vec<_>>().join(", ")
+    );
+    let (publication, quoted) = (quote::ident(name), quote::table(&table.name));
+    Some(error("source.column_list_identity", what).because("the application's own UPDATE and DELETE fail").repair(
+        format!("ALTER PUBLICATION {publication} DROP TABLE {quoted}; ALTER PUBLICATION {publication} ADD TABLE {quoted};"),
+    ))
+}
+
+/// The finding for a table without identity in a publication that tells updates.
+pub(crate) fn no_identity(publication: &str, table: &TableName) -> Finding {
+    error(
+        "source.identity_missing",
+        format!("the table {table} has no replica identity, and the publication {publication} publishes updates"),
+    )
+    .because("the application's own UPDATE and DELETE of it fail as long as it is published so")
+    .repair(format!("ALTER TABLE {} REPLICA IDENTITY FULL;", quote::table(table)))
+}

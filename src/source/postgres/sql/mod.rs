@@ -1,0 +1,323 @@
+//! An SQL connection for questions about the catalogue and for the set-up: blocking, and beside the hot path.
+
+use std::error::Error as _;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Config, NoTls, Row, SimpleQueryMessage};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::finding::{Cause, Finding};
+use crate::source::SourceError;
+use crate::source::postgres::settings::{Address, Settings, Tls};
+
+pub mod quote;
+mod trust;
+
+/// How long a connect may take.
+const CONNECT_MAX: Duration = Duration::from_secs(10);
+
+/// How long one statement may take before the connection counts as lost.
+const ANSWER_MAX: Duration = Duration::from_secs(120);
+
+/// A server's own limits must not end our session, and no name of ours may mean another schema's.
+const SESSION: &str = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
+     SET search_path = pg_catalog; SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; \
+     SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')";
+
+/// A connection with a runtime of its own.
+pub struct Sql {
+    runtime: tokio::runtime::Runtime,
+    client: Client,
+    version: u32,
+}
+
+impl std::fmt::Debug for Sql {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sql")
+            .field("version", &self.version)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Sql {
+    /// Connects as the bridge's own role; the session is read only.
+    ///
+    /// # Errors
+    /// A halt where the server refuses the role, the password, the database or the certificate does not verify;
+    /// transient where it cannot be reached.
+    pub fn connect(settings: &Settings) -> Result<Self, SourceError> {
+        let mut config = Config::new();
+        let tls = match &settings.address {
+            Address::Tcp { host, port } => {
+                config.host(host).port(*port);
+                settings.tls
+            }
+            Address::Unix { directory, port } => {
+                config.host_path(directory).port(*port);
+                Tls::Disable
+            }
+        };
+        config.user(&settings.user).dbname(&settings.database);
+        if let Some(secret) = &settings.password {
+            let password = secret.read().map_err(|error| {
+                halt(Finding::error(
+                    Cause::Surroundings,
+                    "source.password_unreadable",
+                    error.to_string(),
+                ))
+            })?;
+            config.password(password.expose());
+        }
+        let mut sql = Self::open(config, tls, settings.root_cert.as_deref())?;
+        sql.run("SET default_transaction_read_only = on")?;
+        Ok(sql)
+    }
+
+    /// Connects by a URL, for `--as`: TLS is verified unless the URL says `sslmode=disable` or `require`, or the host
+    /// is this machine.
+    ///
+    /// # Errors
+    /// As [`Sql::connect`]; a URL that cannot be read is a halt (it is never repeated: it may hold a password).
+    pub fn connect_as(url: &str, root_cert: Option<&Path>) -> Result<Self, SourceError> {
+        let named = [
+            ("sslmode=verify-full", Tls::VerifyFull),
+            ("sslmode=require", Tls::Require),
+            ("sslmode=disable", Tls::Disable),
+        ];
+        let mode = named.iter().find(|(text, _)| url.contains(text)).map(|(_, tls)| *tls);
+        let config: Config = url
+            .replace("sslmode=verify-full", "sslmode=require")
+            .parse()
+            .map_err(|_| {
+                halt(
+                    Finding::error(Cause::Config, "source.url", "cannot read the URL of --as")
+                        .repair("postgresql://USER@HOST:PORT/DATABASE?sslmode=verify-full"),
+                )
+            })?;
+        let local = config.get_hosts().iter().all(|host| match host {
+            Host::Tcp(name) => matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1"),
+            Host::Unix(_) => true,
+        });
+        let tls = mode.unwrap_or(if local { Tls::Disable } else { Tls::VerifyFull });
+        Self::open(config, tls, root_cert)
+    }
+
+    fn open(mut config: Config, tls: Tls, root_cert: Option<&Path>) -> Result<Self, SourceError> {
+        config
+            .application_name("walbridge")
+            .connect_timeout(CONNECT_MAX)
+            .keepalives_idle(Duration::from_secs(30));
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| SourceError::Transient(format!("cannot start a runtime for SQL: {error}")))?;
+        let client = match tls {
+            Tls::Disable => {
+                config.ssl_mode(SslMode::Disable);
+                let (client, connection) = within(&runtime, CONNECT_MAX, config.connect(NoTls))?;
+                drop(runtime.spawn(connection));
+                client
+            }
+            Tls::Require | Tls::VerifyFull => {
+                config.ssl_mode(SslMode::Require);
+                let make = MakeRustlsConnect::new(trust::config(tls, root_cert)?);
+                let (client, connection) = within(&runtime, CONNECT_MAX, config.connect(make))?;
+                drop(runtime.spawn(connection));
+                client
+            }
+        };
+        let mut sql = Self {
+            runtime,
+            client,
+            version: 0,
+        };
+        sql.run(SESSION)?;
+        let version = sql.one("SELECT current_setting('server_version_num')::int8", &[])?;
+        sql.version = u32::try_from(get::<i64>(&version, 0)?).unwrap_or(0);
+        Ok(sql)
+    }
+
+    /// `server_version_num`, such as 150018.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// Asks.
+    ///
+    /// # Errors
+    /// See [`SourceError`]; never with DETAIL, which may quote a row.
+    pub fn ask(&mut self, sql: &str, arguments: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, SourceError> {
+        within(&self.runtime, ANSWER_MAX, self.client.query(sql, arguments))
+    }
+
+    /// Asks for exactly one row.
+    ///
+    /// # Errors
+    /// As [`Sql::ask`]; none or several rows are transient (the catalogue changed while it was read).
+    pub fn one(&mut self, sql: &str, arguments: &[&(dyn ToSql + Sync)]) -> Result<Row, SourceError> {
+        let rows = self.ask(sql, arguments)?;
+        rows.into_iter()
+            .next()
+            .ok_or_else(|| SourceError::Transient("cannot read the catalogue: no row".to_owned()))
+    }
+
+    /// Runs statements without a result.
+    ///
+    /// # Errors
+    /// As [`Sql::ask`].
+    pub fn run(&mut self, sql: &str) -> Result<(), SourceError> {
+        within(&self.runtime, ANSWER_MAX, self.client.batch_execute(sql))
+    }
+
+    /// Asks with the simple protocol, where a pooler may stand between; values as text.
+    ///
+    /// # Errors
+    /// As [`Sql::ask`].
+    pub fn simple(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, SourceError> {
+        let messages = within(&self.runtime, ANSWER_MAX, self.client.simple_query(sql))?;
+        let mut rows = Vec::new();
+        for message in messages {
+            if let SimpleQueryMessage::Row(row) = message {
+                rows.push((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect());
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Runs one statement and gives the server's own error back, with its SQLSTATE.
+    pub(crate) fn attempt(&mut self, sql: &str) -> Result<Vec<Row>, Refusal> {
+        let answer = self
+            .runtime
+            .block_on(async { tokio::time::timeout(ANSWER_MAX, self.client.query(sql, &[])).await });
+        match answer {
+            Ok(Ok(rows)) => Ok(rows),
+            Ok(Err(error)) => Err(Refusal {
+                state: error.code().map(|code| code.code().to_owned()).unwrap_or_default(),
+                error: source_error(&error),
+            }),
+            Err(_) => Err(Refusal {
+                state: String::new(),
+                error: no_answer(),
+            }),
+        }
+    }
+}
+
+/// A statement that the server refused.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// SQLSTATE; empty where the connection failed.
+    pub(crate) state: String,
+    /// The error.
+    pub(crate) error: SourceError,
+}
+
+/// Reads one value of a row.
+///
+/// # Errors
+/// Transient where the type is not the expected one.
+pub(crate) fn get<'r, T: tokio_postgres::types::FromSql<'r>>(row: &'r Row, at: usize) -> Result<T, SourceError> {
+    row.try_get(at)
+        .map_err(|error| SourceError::Transient(format!("cannot read the catalogue: {error}")))
+}
+
+/// A halt.
+pub(crate) fn halt(finding: Finding) -> SourceError {
+    SourceError::Halt(Box::new(finding))
+}
+
+fn no_answer() -> SourceError {
+    SourceError::Transient("cannot reach PostgreSQL: no answer in time".to_owned())
+}
+
+fn within<T>(
+    runtime: &tokio::runtime::Runtime,
+    limit: Duration,
+    work: impl Future<Output = Result<T, tokio_postgres::Error>>,
+) -> Result<T, SourceError> {
+    match runtime.block_on(async { tokio::time::timeout(limit, work).await }) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(source_error(&error)),
+        Err(_) => Err(no_answer()),
+    }
+}
+
+/// Sorts an error: what another try can heal is transient, what an operator must change halts.
+fn source_error(error: &tokio_postgres::Error) -> SourceError {
+    if let Some(refused) = error.as_db_error() {
+        return refusal(refused.code().code(), refused.message());
+    }
+    let mut reasons = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let rustls = inner
+            .downcast_ref::<std::io::Error>()
+            .and_then(|io| io.get_ref())
+            .and_then(|io| io.downcast_ref::<rustls::Error>())
+            .or_else(|| inner.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::InvalidCertificate(reason)) = rustls {
+            return halt(
+                Finding::error(
+                    Cause::Surroundings,
+                    "source.certificate",
+                    format!("cannot verify the certificate of PostgreSQL: {reason:?}"),
+                )
+                .repair("set `root_cert` in [source] to the PEM file of the authority that signed it"),
+            );
+        }
+        reasons.push(inner.to_string());
+        cause = inner.source();
+    }
+    if reasons.iter().any(|reason| reason == "password missing") {
+        return halt(
+            Finding::error(
+                Cause::Config,
+                "source.password_missing",
+                "PostgreSQL asks for a password and none is configured",
+            )
+            .repair("password = { file = \"…\" } in [source]"),
+        );
+    }
+    reasons.dedup();
+    SourceError::Transient(format!("cannot talk to PostgreSQL: {}", reasons.join(": ")))
+}
+
+fn refusal(state: &str, message: &str) -> SourceError {
+    let finding = |code, repair: &str| {
+        halt(
+            Finding::error(
+                Cause::Surroundings,
+                code,
+                format!("PostgreSQL refused: {message} (SQLSTATE {state})"),
+            )
+            .repair(repair),
+        )
+    };
+    match state {
+        "28P01" => finding(
+            "source.password_refused",
+            "put the role's present password where `password` in [source] points",
+        ),
+        "28000" => finding(
+            "source.role_refused",
+            "let the role log in from this host: pg_hba.conf, ALTER ROLE … LOGIN",
+        ),
+        "3D000" => finding(
+            "source.database_missing",
+            "name an existing database in `url` of [source]",
+        ),
+        "42501" => finding(
+            "source.privilege_missing",
+            "grant the right, or name a role that has it with --as URL",
+        ),
+        "25006" => finding("source.read_only", "connect to the primary"),
+        _ if state.starts_with("42") || state.starts_with("0A") => finding(
+            "source.statement_refused",
+            "compare the server with the versions that are supported: 13 and later",
+        ),
+        _ => SourceError::Transient(format!("PostgreSQL refused: {message} (SQLSTATE {state})")),
+    }
+}

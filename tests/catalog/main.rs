@@ -1,0 +1,14 @@
+//! The catalogue, the set-up and the watch against a real PostgreSQL: `WALBRIDGE_TEST_PG` is a superuser's URL.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "a test says by a panic what went wrong, and by a line why it was skipped"
+)]
+
+mod connecting;
+mod facts;
+mod publishing;
+mod watching;
+mod world;

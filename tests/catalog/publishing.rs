@@ -1,0 +1,149 @@
+//! Set-up, publications and their findings.
+
+use std::time::Duration;
+
+use walbridge::source::postgres::publication::needed;
+use walbridge::source::postgres::settings::Publish;
+use walbridge::source::postgres::sql::{Sql, quote};
+use walbridge::source::postgres::{setup, slot};
+
+use crate::world::{World, codes, halted};
+
+#[test]
+fn set_up_makes_what_is_missing_once_and_refuses_what_breaks_writes() {
+    let Some(mut world) = World::new("setup") else { return };
+    world
+        .run(
+            "CREATE TABLE ord (id int PRIMARY KEY, t text); CREATE TABLE bare (id int); CREATE TABLE \"l'og\" (id int)",
+        )
+        .run("CREATE TABLE part (id int, d date, PRIMARY KEY (id, d)) PARTITION BY RANGE (d)")
+        .run("CREATE TABLE \"part 1\" PARTITION OF part FOR VALUES FROM ('2026-01-01') TO ('2027-01-01')")
+        .follow("ord", Publish::Everything)
+        .follow("part", Publish::Everything)
+        .follow("l'og", Publish::InsertsSuffice)
+        .follow("bare", Publish::Everything);
+    let refused = halted(world.apply());
+    assert_eq!(refused.code, "source.identity_missing");
+    assert_eq!(
+        refused.repair.as_deref(),
+        Some("ALTER TABLE \"public\".\"bare\" REPLICA IDENTITY FULL;")
+    );
+    assert_eq!(world.publications().len(), 0);
+    world.settings.tables.retain(|one| one.name.name != "bare");
+    let done = world.apply().unwrap();
+    assert_eq!(done.statements_run.len(), 3);
+    let first = done.created_slot.unwrap();
+    assert_eq!(world.found(), []);
+    let catalog = world.catalog();
+    let publications = world.publications();
+    assert_eq!(needed(&world.settings, &catalog, &publications).len(), 2);
+    assert_eq!(world.apply().unwrap(), setup::Applied::default());
+    assert_eq!(setup::adopt(&mut world.admin, &world.settings).unwrap(), first);
+    world.run("INSERT INTO ord VALUES (1); UPDATE ord SET t = 'x'; DELETE FROM ord; INSERT INTO \"l'og\" VALUES (1)");
+    world.run("UPDATE \"l'og\" SET id = 2; DELETE FROM \"l'og\"");
+    world
+        .run("CREATE TABLE later (id int PRIMARY KEY)")
+        .follow("later", Publish::InsertsSuffice);
+    let finding = &world.found()[0];
+    assert_eq!(finding.code, "source.publication_lacks_table");
+    assert_eq!(
+        finding.repair.as_deref(),
+        Some("ALTER PUBLICATION \"wb setup \"\"it's\"\"\" ADD TABLE \"public\".\"later\";")
+    );
+    assert_eq!(world.apply().unwrap().statements_run.len(), 1);
+    assert_eq!(world.found(), []);
+}
+
+#[test]
+fn publications_that_hide_or_break_are_named() {
+    let Some(mut world) = World::new("hide") else { return };
+    world
+        .run("CREATE TABLE ord (id int PRIMARY KEY, t text, u text); CREATE TABLE bare (id int)")
+        .run("CREATE TABLE part (id int) PARTITION BY LIST (id); CREATE TABLE leaf PARTITION OF part DEFAULT")
+        .run("ALTER TABLE leaf REPLICA IDENTITY FULL")
+        .follow("ord", Publish::Everything)
+        .follow("part", Publish::Everything);
+    let name = quote::ident(&world.settings.publication);
+    world.run(&format!(
+        "CREATE PUBLICATION {name} FOR TABLE ord (t), part WITH (publish = 'insert, update')"
+    ));
+    assert_eq!(
+        codes(&world.found()),
+        [
+            "source.publication_operations",
+            "source.column_list",
+            "source.publication_leaves",
+            "source.column_list_identity"
+        ]
+    );
+    for finding in world.found() {
+        world.run(finding.repair.unwrap().trim_end_matches(';'));
+    }
+    assert_eq!(world.found(), []);
+    world
+        .run(&format!(
+            "ALTER PUBLICATION {name} SET TABLE ord WHERE (id > 5), part, bare"
+        ))
+        .follow("bare", Publish::InsertsSuffice);
+    let found = world.found();
+    assert_eq!(
+        codes(&found),
+        [
+            "source.publication_missing",
+            "source.row_filter",
+            "source.identity_missing"
+        ]
+    );
+    assert_eq!(halted(world.apply()).code, "source.row_filter");
+    world.run(&format!("DROP PUBLICATION {name}; CREATE PUBLICATION {name} FOR TABLES IN SCHEMA public WITH (publish_via_partition_root)"));
+    world.settings.tables.retain(|one| one.name.name != "bare");
+    assert_eq!(world.found(), []);
+    assert!(
+        world
+            .publications()
+            .values()
+            .all(|facts| facts.members.values().all(|member| member.oid > 0))
+    );
+    world.run(&format!(
+        "DROP PUBLICATION {name}; CREATE PUBLICATION {name} FOR ALL TABLES WITH (publish_via_partition_root)"
+    ));
+    assert_eq!(world.found(), []);
+}
+
+#[test]
+fn an_open_transaction_that_blocks_the_slot_is_named() {
+    let Some(mut world) = World::new("block") else { return };
+    world
+        .run("CREATE TABLE ord (id int PRIMARY KEY)")
+        .follow("ord", Publish::Everything);
+    let mut other = Sql::connect(&world.settings).unwrap();
+    other
+        .run("BEGIN READ WRITE; INSERT INTO public.ord VALUES (1)")
+        .unwrap();
+    let finding = halted(world.apply());
+    assert_eq!(finding.code, "source.slot_blocked");
+    assert!(finding.why.unwrap().contains("of postgres in wb \"block' since"));
+    assert!(slot::read(&mut world.admin, &world.settings.slot).unwrap().is_none());
+    other.run("COMMIT").unwrap();
+    assert_eq!(world.apply().unwrap().statements_run.len(), 1);
+}
+
+#[test]
+fn a_lock_that_ends_in_time_is_waited_for() {
+    let Some(mut world) = World::new("lock") else { return };
+    world
+        .run("CREATE TABLE ord (id int PRIMARY KEY)")
+        .follow("ord", Publish::Everything);
+    let settings = world.settings.clone();
+    let (told, waits) = std::sync::mpsc::channel();
+    let holder = std::thread::spawn(move || {
+        let mut other = Sql::connect(&settings).unwrap();
+        other.run("BEGIN READ WRITE; LOCK TABLE public.ord").unwrap();
+        told.send(()).unwrap();
+        std::thread::sleep(Duration::from_millis(3500));
+        other.run("COMMIT").unwrap();
+    });
+    waits.recv().unwrap();
+    assert_eq!(world.apply().unwrap().statements_run.len(), 2);
+    holder.join().unwrap();
+}

@@ -1,0 +1,208 @@
+//! What the watch sees, and what the next start makes of it.
+
+use std::collections::BTreeMap;
+
+use walbridge::source::Fate;
+use walbridge::source::postgres::proof::prove;
+use walbridge::source::postgres::settings::Publish;
+use walbridge::source::postgres::slot;
+use walbridge::source::postgres::sql::quote;
+use walbridge::source::postgres::watch::Watch;
+
+use crate::world::{World, codes, halted, server};
+
+/// What is done for each finding to appear.
+fn steps(name: &str) -> BTreeMap<&'static str, String> {
+    BTreeMap::from([
+        (
+            "source.table_readded",
+            format!("ALTER PUBLICATION {name} DROP TABLE ord; ALTER PUBLICATION {name} ADD TABLE ord"),
+        ),
+        ("source.table_left", format!("ALTER PUBLICATION {name} DROP TABLE ord")),
+        (
+            "source.identity_weaker",
+            "ALTER TABLE ord REPLICA IDENTITY DEFAULT".to_owned(),
+        ),
+        (
+            "source.publication_operations",
+            format!("ALTER PUBLICATION {name} SET (publish = 'insert')"),
+        ),
+        (
+            "source.partition_attached",
+            "ALTER TABLE part ATTACH PARTITION filled FOR VALUES IN (7)".to_owned(),
+        ),
+        ("source.table_gone", "DROP TABLE ord".to_owned()),
+        (
+            "source.publication_recreated",
+            format!(
+                "DROP PUBLICATION {name}; CREATE PUBLICATION {name} FOR TABLE part WITH (publish_via_partition_root)"
+            ),
+        ),
+        ("source.publication_gone", format!("DROP PUBLICATION {name}")),
+    ])
+}
+
+/// Makes the next step's beginning.
+fn put_back(world: &mut World, code: &str, name: &str) {
+    match code {
+        "source.table_readded" | "source.partition_attached" => {}
+        "source.identity_weaker" => {
+            world.run("ALTER TABLE ord REPLICA IDENTITY FULL");
+        }
+        "source.table_gone" => {
+            world.settings.tables.retain(|one| one.name.name != "ord");
+        }
+        "source.publication_operations" => {
+            world.run(&format!(
+                "ALTER PUBLICATION {name} SET (publish = 'insert, update, delete, truncate')"
+            ));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn a_difference_halts_the_watch_and_the_next_start() {
+    let Some(mut world) = World::new("watch") else { return };
+    world
+        .run("CREATE TABLE ord (id int PRIMARY KEY, t text); ALTER TABLE ord REPLICA IDENTITY FULL; CREATE TABLE filled (id int, d int)")
+        .run("CREATE TABLE part (id int, d int) PARTITION BY LIST (d); CREATE TABLE p1 PARTITION OF part FOR VALUES IN (1)")
+        .run("ALTER TABLE part REPLICA IDENTITY FULL; ALTER TABLE p1 REPLICA IDENTITY FULL; ALTER TABLE filled REPLICA IDENTITY FULL")
+        .follow("ord", Publish::Everything)
+        .follow("part", Publish::Everything);
+    let lsn = world.apply().unwrap().created_slot.unwrap();
+    let name = quote::ident(&world.settings.publication);
+    let steps = steps(&name);
+    let order = [
+        "source.table_readded",
+        "source.identity_weaker",
+        "source.publication_operations",
+        "source.partition_attached",
+        "source.table_left",
+        "source.table_gone",
+        "source.publication_recreated",
+        "source.publication_gone",
+    ];
+    for code in order {
+        if code == "source.table_gone" {
+            world.run(&format!("ALTER PUBLICATION {name} ADD TABLE ord"));
+        }
+        let checkpoint = world.first(lsn);
+        let mut watch = Watch::new(world.settings.clone(), checkpoint.clone());
+        let seen = watch.look().unwrap();
+        assert!(seen.news.is_empty() && seen.slot_confirmed == lsn && seen.server_lsn >= lsn);
+        world.run(&steps[code]);
+        let finding = halted(watch.look());
+        assert_eq!(finding.code, code, "{finding}");
+        assert!(finding.repair.is_some(), "{finding}");
+        let facts = slot::read(&mut world.admin, &world.settings.slot).unwrap();
+        let ground = world.ground();
+        let proven = prove(Some(checkpoint), facts.as_ref(), &server(), &ground, &world.settings);
+        match code {
+            "source.publication_operations" | "source.partition_attached" => assert!(proven.is_ok()),
+            _ => assert_eq!(halted(proven).code, code),
+        }
+        put_back(&mut world, code, &name);
+    }
+}
+
+#[test]
+fn partitions_that_come_empty_or_go_are_news() {
+    let Some(mut world) = World::new("leaves") else { return };
+    world
+        .run("CREATE TABLE part (id int, d int, PRIMARY KEY (id, d)) PARTITION BY LIST (d); CREATE TABLE p1 PARTITION OF part FOR VALUES IN (1)")
+        .follow("part", Publish::Everything);
+    let lsn = world.apply().unwrap().created_slot.unwrap();
+    let checkpoint = world.first(lsn);
+    let mut watch = Watch::new(world.settings.clone(), checkpoint);
+    watch.look().unwrap();
+    world.run("CREATE TABLE p2 PARTITION OF part FOR VALUES IN (2)");
+    assert_eq!(codes(&watch.look().unwrap().news), ["source.partition_made"]);
+    assert_eq!(watch.look().unwrap().news, []);
+    world.run("DROP TABLE p2");
+    assert_eq!(codes(&watch.look().unwrap().news), ["source.partition_gone"]);
+    world.run("CREATE TABLE p3 PARTITION OF part FOR VALUES IN (3); ALTER TABLE p3 REPLICA IDENTITY NOTHING");
+    assert_eq!(halted(watch.look()).code, "source.identity_weaker");
+}
+
+#[test]
+fn a_slot_that_was_moved_or_made_again_is_refused() {
+    let Some(mut world) = World::new("moved") else { return };
+    world
+        .run("CREATE TABLE ord (id int PRIMARY KEY)")
+        .follow("ord", Publish::Everything);
+    let lsn = world.apply().unwrap().created_slot.unwrap();
+    let checkpoint = world.first(lsn);
+    let name = quote::literal(&world.settings.slot);
+    let outcome = |world: &mut World| {
+        let facts = slot::read(&mut world.admin, &world.settings.slot).unwrap();
+        let ground = world.ground();
+        prove(
+            Some(checkpoint.clone()),
+            facts.as_ref(),
+            &server(),
+            &ground,
+            &world.settings,
+        )
+    };
+    assert!(outcome(&mut world).is_ok());
+    world.run("INSERT INTO ord SELECT generate_series(1, 1000)");
+    world.run(&format!(
+        "SELECT pg_replication_slot_advance({name}, pg_current_wal_lsn())"
+    ));
+    let moved = halted(outcome(&mut world));
+    assert!(moved.code.starts_with("source.slot_"), "{moved}");
+    assert!(
+        moved
+            .why
+            .unwrap()
+            .starts_with(&format!("changes committed from {lsn} to "))
+    );
+    let remake = |how: &str| format!("SELECT pg_drop_replication_slot({name}); SELECT {how}");
+    let made = [
+        (
+            "source.slot_recreated",
+            format!("pg_create_logical_replication_slot({name}, 'pgoutput')"),
+        ),
+        (
+            "source.slot_two_phase",
+            format!("pg_create_logical_replication_slot({name}, 'pgoutput', false, true)"),
+        ),
+        (
+            "source.slot_plugin",
+            format!("pg_create_logical_replication_slot({name}, 'test_decoding')"),
+        ),
+        (
+            "source.slot_plugin",
+            format!("pg_create_physical_replication_slot({name}, true)"),
+        ),
+        (
+            "source.slot_temporary",
+            format!("pg_create_logical_replication_slot({name}, 'pgoutput', true)"),
+        ),
+    ];
+    for (code, how) in made {
+        world.run(&remake(&how));
+        assert_eq!(halted(outcome(&mut world)).code, code);
+    }
+    world.run(&format!("SELECT pg_drop_replication_slot({name})"));
+    assert_eq!(halted(outcome(&mut world)).code, "source.position_without_slot");
+}
+
+#[test]
+fn a_lost_connection_is_transient_and_made_again() {
+    let Some(mut world) = World::new("cut") else { return };
+    world
+        .run("CREATE TABLE ord (id int PRIMARY KEY)")
+        .follow("ord", Publish::Everything);
+    let lsn = world.apply().unwrap().created_slot.unwrap();
+    let checkpoint = world.first(lsn);
+    let mut watch = Watch::new(world.settings.clone(), checkpoint);
+    watch.look().unwrap();
+    world.run(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() \
+         AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
+    );
+    assert_eq!(watch.look().unwrap_err().fate(), Fate::Retry);
+    assert_eq!(watch.look().unwrap().slot_confirmed, lsn);
+}
