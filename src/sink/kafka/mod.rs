@@ -16,6 +16,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender};
+use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer as _};
 
 use crate::finding::{Cause, Finding};
@@ -24,7 +25,7 @@ use crate::flow::record::Records;
 use crate::sink::kafka::checkpoint::{End, newest};
 use crate::sink::kafka::client::Deliveries;
 use crate::sink::kafka::errors::{Call, from_kafka};
-use crate::sink::kafka::producer::{Parts, Worker, goes_on};
+use crate::sink::kafka::producer::{Parts, Worker};
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::shared::{Command, Shared};
 use crate::sink::{Progress, Sink, SinkError};
@@ -198,7 +199,11 @@ impl Kafka {
             self.stop.check()?;
             match producer.init_transactions(Duration::from_millis(500)) {
                 Ok(()) => return Ok(()),
-                Err(error) if goes_on(&error) && begun.elapsed() < INIT_MAX => producer.poll(Duration::ZERO),
+                // Also while the coordinator starts: the same call goes on.
+                Err(KafkaError::Transaction(error)) if error.is_retriable() && begun.elapsed() < INIT_MAX => {
+                    producer.poll(Duration::ZERO);
+                    std::thread::sleep(Duration::from_millis(20));
+                }
                 Err(error) => {
                     return Err(from_kafka(
                         Call::Init,

@@ -390,8 +390,8 @@ impl Worker {
     }
 }
 
-/// Whether a call inside librdkafka goes on and is to be called again.
-pub(super) fn goes_on(error: &KafkaError) -> bool {
+/// Whether a commit inside librdkafka goes on and is to be asked for again.
+fn goes_on(error: &KafkaError) -> bool {
     if let KafkaError::Transaction(error) = error {
         return error.code() == Code::OperationTimedOut && error.is_retriable();
     }
