@@ -2,6 +2,13 @@
 //!
 //! `WALBRIDGE_TEST_SECONDS` gives `nothing_is_lost_or_told_twice` that long; break the broker meanwhile.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests are not seen as tests"
+)]
+
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 

@@ -48,6 +48,8 @@ pub(super) fn producer(settings: &Settings) -> ClientConfig {
         .set("linger.ms", "0")
         .set("batch.size", "1000000")
         .set("client.id", format!("walbridge.{}", settings.name))
+        // A broker that is back is found within a second (the library's own limit is ten).
+        .set("reconnect.backoff.max.ms", "1000")
         // Below the server's 10 minutes, so that an idle connection ends between transactions and not under a commit.
         .set("connections.max.idle.ms", "240000");
     if settings.properties.iter().any(|(key, _)| key == "compression.codec") {
@@ -76,6 +78,9 @@ pub(super) fn producer(settings: &Settings) -> ClientConfig {
         )
         .set("queue.buffering.max.messages", "10000000")
         .set("statistics.interval.ms", "0")
+        // Broken connections are told at once, also during a commit: see `Deliveries::disturbed`.
+        .set("log.connection.close", "true")
+        .set("log.queue", "false")
         // Set by hand: else the library asks the `log` crate, which is not in use, and says nothing.
         .set_log_level(RDKafkaLogLevel::Info);
     config

@@ -21,7 +21,7 @@ use crate::sink::kafka::errors::{Call, from_code, from_kafka};
 use crate::sink::kafka::settings::{CreateTopics, Holds, Settings};
 
 /// How long one request may take.
-const REQUEST_MAX: Duration = Duration::from_secs(10);
+const REQUEST_MAX: Duration = Duration::from_secs(5);
 
 /// How long a new topic may take to have leaders.
 const LEADERS_MAX: Duration = Duration::from_secs(20);
