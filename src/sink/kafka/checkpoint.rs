@@ -112,7 +112,7 @@ fn decode(settings: &Settings, offset: i64, key: &[u8], value: Option<&[u8]>) ->
         SinkError::Halt(Box::new(
             Finding::error(Cause::Surroundings, code, what)
                 .because("without a position it is not known what has been published")
-                .repair(format!("walbridge recover --bridge {}", settings.name)),
+                .repair("walbridge recover -c FILE"),
         ))
     };
     let topic = position_topic(settings);

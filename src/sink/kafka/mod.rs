@@ -343,7 +343,7 @@ pub fn store_first(settings: &Settings, checkpoint: &Checkpoint) -> Result<Check
                 ),
             )
             .because("storing another one would lose or repeat what lies between")
-            .repair(format!("walbridge recover --bridge {}", settings.name)),
+            .repair("walbridge recover -c FILE"),
         )));
     }
     store_over(settings, checkpoint)

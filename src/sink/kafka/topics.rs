@@ -227,10 +227,7 @@ fn same_cluster(settings: &Settings, checkpoint: &Checkpoint, there: &Cluster) -
             ),
         )
         .because("what was published to the other cluster is not known to be in this one")
-        .repair(format!(
-            "correct kafka.brokers, or accept this cluster: walbridge recover --bridge {}",
-            settings.name
-        )),
+        .repair("correct kafka.brokers, or accept this cluster: walbridge recover -c FILE"),
     )))
 }
 
@@ -244,7 +241,7 @@ fn same_partitions(topic: &str, stored: i32, now: Option<i32>) -> Result<(), Sin
         )
         .because("keys move to other partitions, so that the order of their events is lost")
         .repair(format!(
-            "make {topic} again with {stored} partitions, or accept the new count: walbridge recover"
+            "make {topic} again with {stored} partitions, or accept the new count: walbridge recover -c FILE"
         )),
         None => Finding::error(
             Cause::Surroundings,
@@ -252,7 +249,7 @@ fn same_partitions(topic: &str, stored: i32, now: Option<i32>) -> Result<(), Sin
             format!("topic {topic} that the position rests on does not exist"),
         )
         .because("what was published there is gone")
-        .repair("restore the topic, or tell its entities again: walbridge recover"),
+        .repair("restore the topic, or tell its entities again: walbridge recover -c FILE"),
     };
     Err(SinkError::Halt(Box::new(finding)))
 }

@@ -1,6 +1,6 @@
 //! The Kafka sink against a real Kafka: `WALBRIDGE_TEST_KAFKA` names its bootstrap servers.
 //!
-//! `WALBRIDGE_TEST_SECONDS` gives `nothing_is_lost_or_told_twice` that long; break the broker meanwhile.
+//! `WALBRIDGE_TEST_KAFKA_PID` is the broker's process, to be frozen; `WALBRIDGE_TEST_SECONDS` gives `nothing_is_lost_or_told_twice` that long; break the broker meanwhile.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,155 +9,19 @@
     reason = "helpers of tests are not seen as tests"
 )]
 
-use std::collections::BTreeMap;
+mod world;
+
 use std::time::{Duration, Instant};
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::{Headers as _, Message as _};
-use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-
-use walbridge::finding::Severity;
+use walbridge::finding::{Finding, Severity};
 use walbridge::flow::checkpoint::Checkpoint;
-use walbridge::flow::event::{EventKind, KindId, TopicId};
-use walbridge::flow::position::{Lsn, Position};
-use walbridge::flow::record::{RecordSpan, Records};
+use walbridge::flow::position::Lsn;
+use walbridge::flow::record::Records;
 use walbridge::sink::kafka::settings::{CreateTopics, Holds, Settings, Topic, TopicDefaults};
 use walbridge::sink::kafka::{self, Kafka};
-use walbridge::sink::{Fate, Sink, SinkError};
+use walbridge::sink::{Fate, Sink};
 
-const PARTITIONS: i32 = 3;
-
-/// Settings of a bridge of its own; none where there is no Kafka to test with.
-fn world(test: &str) -> Option<Settings> {
-    let Ok(brokers) = std::env::var("WALBRIDGE_TEST_KAFKA") else {
-        println!("skipped: WALBRIDGE_TEST_KAFKA is not set");
-        return None;
-    };
-    let name = format!("{test}_{}", std::process::id());
-    let kind = |name: &str| EventKind {
-        name: name.to_owned(),
-        entity: "Order".to_owned(),
-        version: 1,
-        topic: TopicId(0),
-        fields: Vec::new(),
-        key: vec!["number".to_owned()],
-    };
-    Some(Settings {
-        written: vec![Topic {
-            name: format!("{name}.orders"),
-            holds: Holds::States,
-        }],
-        name,
-        brokers,
-        properties: Vec::new(),
-        topics: TopicDefaults {
-            create: CreateTopics::Yes,
-            partitions: PARTITIONS,
-            replication: 1,
-            state: Vec::new(),
-            events: Vec::new(),
-        },
-        kinds: vec![kind("Order")],
-        record_bytes_max: 1_000_000,
-        queue_bytes_max: 16 << 20,
-        transaction_timeout_ms: 20_000,
-    })
-}
-
-fn start() -> Checkpoint {
-    Checkpoint {
-        commit_end_lsn: Lsn(1),
-        epoch: 1,
-        system_identifier: "7".to_owned(),
-        timeline: 1,
-        slot: "walbridge_shop".to_owned(),
-        nonce: String::new(),
-        cluster_id: String::new(),
-        publications: BTreeMap::new(),
-        tables: BTreeMap::new(),
-        partitions: BTreeMap::new(),
-        mapping: String::new(),
-        backfill: None,
-    }
-}
-
-fn put(records: &mut Records, key: &str, value: Option<&str>, commit: u64) {
-    let mut part = |text: &str| {
-        let start = records.bytes.len();
-        records.bytes.extend_from_slice(text.as_bytes());
-        start..records.bytes.len()
-    };
-    let (key, value, time) = (part(key), value.map(&mut part), part("2026-11-23T09:30:00Z"));
-    records.spans.push(RecordSpan {
-        kind: KindId(0),
-        topic: TopicId(0),
-        position: Position {
-            epoch: 1,
-            commit_lsn: Lsn(commit),
-            rank: 0,
-            part: 0,
-        },
-        partition_by: key.clone(),
-        key,
-        value,
-        time,
-    });
-}
-
-fn settled(sink: &mut Kafka) -> Result<Lsn, SinkError> {
-    loop {
-        let progress = sink.progress()?;
-        if progress.commits_in_flight == 0 {
-            return Ok(progress.durable_lsn);
-        }
-        std::thread::sleep(Duration::from_micros(100));
-    }
-}
-
-fn begin(sink: &mut Kafka) -> Result<Checkpoint, SinkError> {
-    let mut at = sink.recover()?.unwrap_or_else(start);
-    sink.open(&mut at)?;
-    Ok(at)
-}
-
-/// All committed records: partition, key, value, number of headers.
-fn seen(settings: &Settings) -> Vec<(i32, String, String, usize)> {
-    let consumer: BaseConsumer = ClientConfig::new()
-        .set("bootstrap.servers", &settings.brokers)
-        .set("group.id", "seen")
-        .set("isolation.level", "read_committed")
-        .set("enable.auto.commit", "false")
-        .create()
-        .unwrap();
-    let topic = &settings.written[0].name;
-    let mut from = TopicPartitionList::new();
-    for partition in 0..PARTITIONS {
-        from.add_partition_offset(topic, partition, Offset::Beginning).unwrap();
-    }
-    consumer.assign(&from).unwrap();
-    let (mut quiet, mut all) = (Instant::now(), Vec::new());
-    while quiet.elapsed() < Duration::from_secs(2) {
-        if let Some(Ok(message)) = consumer.poll(Duration::from_millis(50)) {
-            let text = |bytes: Option<&[u8]>| String::from_utf8_lossy(bytes.unwrap_or(b"-")).into_owned();
-            let headers = message.headers().map_or(0, |headers| headers.count());
-            all.push((
-                message.partition(),
-                text(message.key()),
-                text(message.payload()),
-                headers,
-            ));
-            quiet = Instant::now();
-        }
-    }
-    all
-}
-
-fn halted<T: std::fmt::Debug>(answer: Result<T, SinkError>, code: &str) {
-    match answer {
-        Err(SinkError::Halt(finding)) => assert_eq!(finding.code, code, "{finding}"),
-        other => panic!("{other:?} instead of {code}"),
-    }
-}
+use world::{PARTITIONS, begin, halted, put, seen, settled, start, world};
 
 #[test]
 fn records_arrive_in_their_partition_with_a_guard_for_deletes() {
@@ -187,7 +51,7 @@ fn a_changed_world_halts() {
         },
         ..settings.clone()
     };
-    let worst = |findings: &[walbridge::finding::Finding]| findings.iter().map(|finding| finding.severity).max();
+    let worst = |findings: &[Finding]| findings.iter().map(|finding| finding.severity).max();
     assert_eq!(worst(&kafka::preflight(&settings)), Some(Severity::Note));
     assert_eq!(worst(&kafka::preflight(&frozen)), Some(Severity::Error));
     assert_eq!(kafka::read_position(&settings).unwrap(), None);
@@ -297,6 +161,40 @@ fn a_sink_without_kafka_ends_soon() {
     drop(sink);
     let stopped = stopping.join().unwrap().elapsed();
     assert!(stopped < Duration::from_secs(2), "{stopped:?}");
+}
+
+/// `WALBRIDGE_TEST_KAFKA_PID` is the broker's process: it is frozen for some seconds.
+#[test]
+fn a_sink_ends_soon_while_kafka_is_frozen() {
+    let Some(settings) = world("frozen") else { return };
+    let Ok(pid) = std::env::var("WALBRIDGE_TEST_KAFKA_PID") else {
+        println!("skipped: WALBRIDGE_TEST_KAFKA_PID is not set");
+        return;
+    };
+    let signal = |name: &str| std::process::Command::new("kill").args([name, &pid]).status().unwrap();
+    for commit in [false, true] {
+        let mut sink = Kafka::new(settings.clone(), "one".to_owned()).unwrap();
+        let mut at = begin(&mut sink).unwrap();
+        signal("-STOP");
+        let mut records = Records::default();
+        put(&mut records, "A", Some("{}"), 2);
+        sink.append(records).unwrap();
+        if commit {
+            at.advance(Lsn(9)).unwrap();
+            sink.commit(&at).unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        let begun = Instant::now();
+        drop(sink);
+        let took = begun.elapsed();
+        signal("-CONT");
+        println!("ended after {took:?}");
+        assert!(took < Duration::from_millis(2_500), "{took:?}");
+    }
+    let mut sink = Kafka::new(settings.clone(), "two".to_owned()).unwrap();
+    let at = begin(&mut sink).unwrap();
+    // What was on its way is stored with its position, or not at all.
+    assert_eq!(seen(&settings).len(), usize::from(at.commit_end_lsn == Lsn(9)));
 }
 
 #[test]
