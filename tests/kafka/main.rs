@@ -9,6 +9,7 @@
     reason = "helpers of tests are not seen as tests"
 )]
 
+mod mock;
 mod world;
 
 use std::time::{Duration, Instant};

@@ -23,7 +23,12 @@ pub(super) fn world(test: &str) -> Option<Settings> {
         println!("skipped: WALBRIDGE_TEST_KAFKA is not set");
         return None;
     };
-    let name = format!("{test}_{}", std::process::id());
+    Some(settings(&format!("{test}_{}", std::process::id()), brokers))
+}
+
+/// Settings of a bridge with one topic.
+pub(super) fn settings(name: &str, brokers: String) -> Settings {
+    let name = name.to_owned();
     let kind = |name: &str| EventKind {
         name: name.to_owned(),
         entity: "Order".to_owned(),
@@ -32,7 +37,7 @@ pub(super) fn world(test: &str) -> Option<Settings> {
         fields: Vec::new(),
         key: vec!["number".to_owned()],
     };
-    Some(Settings {
+    Settings {
         written: vec![Topic {
             name: format!("{name}.orders"),
             holds: Holds::States,
@@ -51,7 +56,7 @@ pub(super) fn world(test: &str) -> Option<Settings> {
         record_bytes_max: 1_000_000,
         queue_bytes_max: 16 << 20,
         transaction_timeout_ms: 20_000,
-    })
+    }
 }
 
 pub(super) fn start() -> Checkpoint {

@@ -331,7 +331,13 @@ impl Worker {
             return Ok(());
         };
         let code = self.producer.client().fatal_error().map_or(code, |(fatal, _)| fatal);
-        Err(self.demand(Call::Produce, code, &topic))
+        let cause = match code {
+            // The transaction failed and took its records along. Asking for another one tells why, and does nothing.
+            Code::PurgeQueue | Code::PurgeInflight => self.producer.begin_transaction().err(),
+            known => return Err(self.demand(Call::Produce, known, &topic)),
+        };
+        let cause = cause.and_then(|cause| cause.rdkafka_error_code()).unwrap_or(code);
+        Err(self.demand(Call::Produce, cause, &topic))
     }
 
     fn overrun(&self, stage: &Stage) -> Option<SinkError> {
