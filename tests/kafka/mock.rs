@@ -44,7 +44,6 @@ fn fate(mock: &MockCluster<'_, DefaultProducerContext>, settings: &Settings, api
 #[test]
 fn each_answer_of_a_broker_has_its_fate() {
     let mut settings = settings("mock", String::new());
-    settings.transaction_timeout_ms = 10_000;
     let mock = mock(&mut settings);
     for (api, answer, wanted) in [
         (

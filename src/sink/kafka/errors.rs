@@ -171,6 +171,14 @@ pub(super) fn from_kafka(call: Call, error: &KafkaError, thing: &str) -> SinkErr
     }
 }
 
+/// Whether a commit inside librdkafka goes on and is to be asked for again.
+pub(super) fn goes_on(error: &KafkaError) -> bool {
+    if let KafkaError::Transaction(error) = error {
+        return error.code() == Code::OperationTimedOut && error.is_retriable();
+    }
+    matches!(error, KafkaError::Flush(Code::OperationTimedOut))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,9 +25,9 @@ use crate::flow::record::Records;
 use crate::sink::kafka::checkpoint::{End, newest};
 use crate::sink::kafka::client::Deliveries;
 use crate::sink::kafka::errors::{Call, from_kafka};
-use crate::sink::kafka::producer::{Parts, Worker};
+use crate::sink::kafka::producer::Worker;
 use crate::sink::kafka::settings::Settings;
-use crate::sink::kafka::shared::{Command, Shared};
+use crate::sink::kafka::shared::{Command, Parts, Shared};
 use crate::sink::{Progress, Sink, SinkError};
 
 pub use partition::partition;

@@ -14,10 +14,10 @@ use crate::flow::record::{RecordSpan, Records};
 use crate::sink::SinkError;
 use crate::sink::kafka::checkpoint::{End, encode, newest};
 use crate::sink::kafka::client::{Deliveries, position_topic};
-use crate::sink::kafka::errors::{Call, Class, class, from_code, from_kafka};
+use crate::sink::kafka::errors::{Call, Class, class, from_code, from_kafka, goes_on};
 use crate::sink::kafka::partition::partition;
 use crate::sink::kafka::settings::Settings;
-use crate::sink::kafka::shared::{Command, Shared};
+use crate::sink::kafka::shared::{Command, Parts, Shared};
 
 /// A step of a call that waits inside librdkafka: how soon a stop is noticed.
 const STEP: Duration = Duration::from_millis(500);
@@ -83,16 +83,6 @@ impl From<SinkError> for Over {
     fn from(error: SinkError) -> Self {
         Self::Failed(error)
     }
-}
-
-/// What the thread is made of besides its channels.
-pub(super) struct Parts {
-    pub(super) producer: BaseProducer<Deliveries>,
-    pub(super) settings: Arc<Settings>,
-    /// Our instance.
-    pub(super) nonce: String,
-    /// Partitions of the written topics, in their order.
-    pub(super) partitions: Vec<i32>,
 }
 
 impl Worker {
@@ -331,13 +321,17 @@ impl Worker {
             return Ok(());
         };
         let code = self.producer.client().fatal_error().map_or(code, |(fatal, _)| fatal);
-        let cause = match code {
-            // The transaction failed and took its records along. Asking for another one tells why, and does nothing.
-            Code::PurgeQueue | Code::PurgeInflight => self.producer.begin_transaction().err(),
-            known => return Err(self.demand(Call::Produce, known, &topic)),
+        // A transaction that failed takes its records along. Asking for another one tells why, and does nothing.
+        let purged = matches!(code, Code::PurgeQueue | Code::PurgeInflight);
+        let Some(cause) = purged.then(|| self.producer.begin_transaction().err()).flatten() else {
+            return Err(self.demand(Call::Produce, code, &topic));
         };
-        let cause = cause.and_then(|cause| cause.rdkafka_error_code()).unwrap_or(code);
-        Err(self.demand(Call::Produce, cause, &topic))
+        let text = cause.to_string();
+        let mut names = self.settings.written.iter().map(|topic| &topic.name);
+        let named = names
+            .find(|name| text.contains(&format!("\"{name}\"")))
+            .unwrap_or(&topic);
+        Err(self.demand(Call::Produce, cause.rdkafka_error_code().unwrap_or(code), named))
     }
 
     fn overrun(&self, stage: &Stage) -> Option<SinkError> {
@@ -394,12 +388,4 @@ impl Worker {
             tracing::debug!(%error, "a Kafka transaction is left for its time-out or the next start");
         }
     }
-}
-
-/// Whether a commit inside librdkafka goes on and is to be asked for again.
-fn goes_on(error: &KafkaError) -> bool {
-    if let KafkaError::Transaction(error) = error {
-        return error.code() == Code::OperationTimedOut && error.is_retriable();
-    }
-    matches!(error, KafkaError::Flush(Code::OperationTimedOut))
 }

@@ -1,12 +1,26 @@
 //! What the producer's thread and its owner share.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rdkafka::producer::BaseProducer;
 
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
 use crate::flow::record::Records;
 use crate::sink::SinkError;
+use crate::sink::kafka::client::Deliveries;
+use crate::sink::kafka::settings::Settings;
+
+/// What the thread is made of besides its channels.
+pub(super) struct Parts {
+    pub(super) producer: BaseProducer<Deliveries>,
+    pub(super) settings: Arc<Settings>,
+    /// Our instance.
+    pub(super) nonce: String,
+    /// Partitions of the written topics, in their order.
+    pub(super) partitions: Vec<i32>,
+}
 
 /// What the thread is told to do.
 pub(super) enum Command {
