@@ -5,7 +5,11 @@ use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
 use crate::flow::record::Records;
 
+#[cfg(test)]
+mod contract;
 pub mod kafka;
+pub mod memory;
+pub mod stdout;
 
 /// What becomes of an error: only the bridge's supervisor acts on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +25,7 @@ pub enum Fate {
 }
 
 /// A sink that cannot go on.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum SinkError {
     /// A transient fault, or an answer that was not clean.
     #[error("{0}")]
@@ -74,9 +78,12 @@ pub trait Sink {
 
     /// Stores this instance's nonce with the position it starts from, in a transaction of its own, and waits for it.
     ///
+    /// Proves that the sink is the one the checkpoint rests on, and fills in what the sink knows: nonce, cluster id and
+    /// partition counts. Comes after [`Sink::recover`], once for each.
+    ///
     /// # Errors
     /// See [`SinkError`].
-    fn open(&mut self, checkpoint: &Checkpoint) -> Result<(), SinkError>;
+    fn open(&mut self, checkpoint: &mut Checkpoint) -> Result<(), SinkError>;
 
     /// Takes records into the open transaction; gives back an empty buffer to fill next.
     ///

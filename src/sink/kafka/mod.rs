@@ -1,3 +1,364 @@
 //! Kafka: records and checkpoint in one transaction.
 
+mod checkpoint;
+mod client;
+mod errors;
+mod partition;
+mod preflight;
+mod producer;
 pub mod settings;
+mod shared;
+mod topics;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, SendTimeoutError, Sender};
+use rdkafka::error::KafkaError;
+use rdkafka::producer::{BaseProducer, Producer as _};
+
+use crate::finding::{Cause, Finding};
+use crate::flow::checkpoint::Checkpoint;
+use crate::flow::record::Records;
+use crate::sink::kafka::checkpoint::{End, newest};
+use crate::sink::kafka::client::Deliveries;
+use crate::sink::kafka::errors::{Call, from_kafka};
+use crate::sink::kafka::producer::Worker;
+use crate::sink::kafka::settings::Settings;
+use crate::sink::kafka::shared::{Command, Parts, Shared};
+use crate::sink::{Progress, Sink, SinkError};
+
+pub use partition::partition;
+pub use preflight::preflight;
+pub use topics::create_topics;
+
+/// How long becoming the only producer may take.
+const INIT_MAX: Duration = Duration::from_secs(30);
+
+/// How long the first commit may take.
+const OPEN_MAX: Duration = Duration::from_secs(30);
+
+/// Commands on their way; their bytes are limited by `queue_bytes_max`.
+const COMMANDS_MAX: usize = 64;
+
+/// The Kafka sink: a thread with the one transactional producer, and the way to it.
+///
+/// Invariant: a producer whose transaction ended in any way that is not certain is never used again.
+pub struct Kafka {
+    settings: Arc<Settings>,
+    nonce: String,
+    stop: Stop,
+    /// Made by `recover`, taken by `open`.
+    ready: Option<BaseProducer<Deliveries>>,
+    line: Option<Line>,
+}
+
+/// The way to the producer's thread.
+struct Line {
+    commands: Option<Sender<Command>>,
+    back: Receiver<Records>,
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.shared.stop.store(true, Ordering::Release);
+        self.commands = None;
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the Kafka thread panicked");
+        }
+    }
+}
+
+/// Ends every wait of a sink, from another thread.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Makes every call that waits, and every later one, give up with a transient error.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn check(&self) -> Result<(), SinkError> {
+        if self.0.load(Ordering::Acquire) {
+            return Err(SinkError::Transient("the sink was told to stop".to_owned()));
+        }
+        Ok(())
+    }
+}
+
+impl Kafka {
+    /// Takes the settings and this instance's nonce; connects to nothing yet.
+    ///
+    /// # Errors
+    /// Halts where librdkafka refuses a property.
+    pub fn new(settings: Settings, nonce: String) -> Result<Self, SinkError> {
+        let fault = |error| from_kafka(Call::Client, &error, &settings.brokers);
+        client::producer(&settings).create_native_config().map_err(fault)?;
+        Ok(Self {
+            settings: Arc::new(settings),
+            nonce,
+            stop: Stop::default(),
+            ready: None,
+            line: None,
+        })
+    }
+
+    /// A handle that ends every wait of this sink.
+    pub fn stopper(&self) -> Stop {
+        self.stop.clone()
+    }
+
+    fn line(&self) -> Result<&Line, SinkError> {
+        let line = self
+            .line
+            .as_ref()
+            .ok_or_else(|| SinkError::Transient("the Kafka sink is not open".to_owned()))?;
+        line.shared.failure()?;
+        if line.thread.as_ref().is_none_or(JoinHandle::is_finished) {
+            // An orderly end leaves no error, and is never ours without `Drop`.
+            line.shared.failure()?;
+            return Err(SinkError::Transient("the Kafka thread ended".to_owned()));
+        }
+        Ok(line)
+    }
+
+    /// Hands a command over, and waits while the thread is behind.
+    fn tell(&self, mut command: Command) -> Result<(), SinkError> {
+        loop {
+            self.stop.check()?;
+            let line = self.line()?;
+            let Some(commands) = &line.commands else {
+                return Err(SinkError::Transient("the Kafka sink is closed".to_owned()));
+            };
+            match commands.send_timeout(command, Duration::from_millis(100)) {
+                Ok(()) => return Ok(()),
+                Err(SendTimeoutError::Timeout(again) | SendTimeoutError::Disconnected(again)) => command = again,
+            }
+        }
+    }
+
+    /// Waits until `bytes` more fit into the budget; a buffer larger than the budget goes alone.
+    fn room(&self, bytes: usize) -> Result<(), SinkError> {
+        loop {
+            self.stop.check()?;
+            let waiting = self.line()?.shared.waiting_bytes.load(Ordering::Acquire);
+            if waiting == 0 || waiting.saturating_add(bytes) <= self.settings.queue_bytes_max {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_micros(500));
+        }
+    }
+
+    /// A record above the limit would be refused again and again: it is named, never its contents.
+    fn check(&self, records: &Records) -> Result<(), SinkError> {
+        for span in &records.spans {
+            let bytes = span
+                .key
+                .len()
+                .saturating_add(span.value.as_ref().map_or(0, ExactSizeIterator::len));
+            if bytes <= self.settings.record_bytes_max {
+                continue;
+            }
+            let kind = self
+                .settings
+                .kinds
+                .get(usize::from(span.kind.0))
+                .map_or("?", |kind| kind.name.as_str());
+            let topic = self
+                .settings
+                .written
+                .get(usize::from(span.topic.0))
+                .map_or("?", |topic| topic.name.as_str());
+            let id = String::from_utf8_lossy(&span.position.text()).into_owned();
+            return Err(SinkError::Halt(Box::new(
+                Finding::error(
+                    Cause::Surroundings,
+                    "kafka.record_too_large",
+                    format!(
+                        "a record of {kind} for topic {topic} has {bytes} bytes, more than {} (id {id})",
+                        self.settings.record_bytes_max
+                    ),
+                )
+                .because("Kafka would refuse it, and leaving it out would lose an event")
+                .repair("raise limits.record_bytes_max (and max.message.bytes of the topic), or publish fewer columns"),
+            )));
+        }
+        Ok(())
+    }
+
+    fn init(&self, producer: &BaseProducer<Deliveries>) -> Result<(), SinkError> {
+        let begun = Instant::now();
+        loop {
+            self.stop.check()?;
+            match producer.init_transactions(Duration::from_millis(500)) {
+                Ok(()) => return Ok(()),
+                // Also while the coordinator starts: the same call goes on.
+                Err(KafkaError::Transaction(error)) if error.is_retriable() && begun.elapsed() < INIT_MAX => {
+                    producer.poll(Duration::ZERO);
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Err(error) => {
+                    return Err(from_kafka(
+                        Call::Init,
+                        &error,
+                        &format!("walbridge.{}", self.settings.name),
+                    ));
+                }
+            }
+        }
+    }
+
+    /// Waits until the first commit is answered, and reads it back.
+    fn opened(&self, checkpoint: &Checkpoint) -> Result<(), SinkError> {
+        let begun = Instant::now();
+        while self.line()?.shared.commits.load(Ordering::Acquire) > 0 {
+            self.stop.check()?;
+            if begun.elapsed() > OPEN_MAX {
+                return Err(SinkError::Transient(
+                    "the first commit was not answered in time".to_owned(),
+                ));
+            }
+            std::thread::sleep(Duration::from_micros(500));
+        }
+        // A broker that came back without its last records would tell an older position.
+        match newest(&self.settings, End::Stable)? {
+            Some(stored) if &stored == checkpoint => Ok(()),
+            Some(stored) if stored.nonce != self.nonce => Err(SinkError::Fenced { nonce: stored.nonce }),
+            Some(_) | None => Err(SinkError::Transient(
+                "the position just stored is not read back".to_owned(),
+            )),
+        }
+    }
+}
+
+impl Sink for Kafka {
+    fn recover(&mut self) -> Result<Option<Checkpoint>, SinkError> {
+        self.line = None;
+        self.ready = None;
+        self.stop.check()?;
+        let fault = |error| from_kafka(Call::Client, &error, &self.settings.brokers);
+        let producer: BaseProducer<Deliveries> = client::producer(&self.settings)
+            .create_with_context(Deliveries::default())
+            .map_err(fault)?;
+        // First the fence, then the position: else an earlier instance could still store a newer one.
+        self.init(&producer)?;
+        let stored = newest(&self.settings, End::HighWatermark)?;
+        self.ready = Some(producer);
+        Ok(stored)
+    }
+
+    fn open(&mut self, checkpoint: &mut Checkpoint) -> Result<(), SinkError> {
+        let producer = self
+            .ready
+            .take()
+            .ok_or_else(|| SinkError::Transient("recover comes before open".to_owned()))?;
+        let partitions = topics::settle(&self.settings, checkpoint)?;
+        checkpoint.nonce.clone_from(&self.nonce);
+        let (commands, told) = crossbeam_channel::bounded(COMMANDS_MAX);
+        let (give, back) = crossbeam_channel::bounded(COMMANDS_MAX);
+        let shared = Arc::new(Shared::default());
+        shared.durable.store(checkpoint.commit_end_lsn.0, Ordering::Release);
+        let parts = Parts {
+            producer,
+            settings: Arc::clone(&self.settings),
+            nonce: self.nonce.clone(),
+            partitions,
+        };
+        let worker = Worker::new(parts, told, give, Arc::clone(&shared));
+        let thread = std::thread::Builder::new()
+            .name("kafka".to_owned())
+            .spawn(move || worker.run())
+            .map_err(|error| SinkError::Transient(format!("cannot start the Kafka thread: {error}")))?;
+        self.line = Some(Line {
+            commands: Some(commands),
+            back,
+            shared,
+            thread: Some(thread),
+        });
+        let opened = self.commit(checkpoint).and_then(|()| self.opened(checkpoint));
+        if opened.is_err() {
+            self.line = None;
+        }
+        opened
+    }
+
+    fn append(&mut self, records: Records) -> Result<Records, SinkError> {
+        self.check(&records)?;
+        let line = self.line()?;
+        if records.spans.is_empty() {
+            return Ok(records);
+        }
+        self.room(records.bytes.len())?;
+        line.shared
+            .waiting_bytes
+            .fetch_add(records.bytes.len(), Ordering::AcqRel);
+        self.tell(Command::Append(records))?;
+        Ok(self.line()?.back.try_recv().unwrap_or_default())
+    }
+
+    fn commit(&mut self, checkpoint: &Checkpoint) -> Result<(), SinkError> {
+        self.line()?.shared.commits.fetch_add(1, Ordering::AcqRel);
+        self.tell(Command::Commit(Box::new(checkpoint.clone())))
+    }
+
+    fn progress(&mut self) -> Result<Progress, SinkError> {
+        let line = self.line()?;
+        // The count before the position: a commit answered in between must not look as if it was still missing.
+        let commits_in_flight = line.shared.commits.load(Ordering::Acquire);
+        Ok(Progress {
+            durable_lsn: line.shared.durable(),
+            commits_in_flight,
+        })
+    }
+}
+
+/// Reads the position beside a bridge that may run: fences nobody.
+///
+/// # Errors
+/// See [`SinkError`].
+pub fn read_position(settings: &Settings) -> Result<Option<Checkpoint>, SinkError> {
+    newest(settings, End::Stable)
+}
+
+/// Stores the first position of a bridge (its nonce becomes `checkpoint.nonce`); makes missing topics if it may.
+///
+/// # Errors
+/// Halts where there is a position already.
+pub fn store_first(settings: &Settings, checkpoint: &Checkpoint) -> Result<Checkpoint, SinkError> {
+    if let Some(stored) = read_position(settings)? {
+        return Err(SinkError::Halt(Box::new(
+            Finding::error(
+                Cause::Surroundings,
+                "kafka.position_exists",
+                format!(
+                    "bridge {} has a position already ({})",
+                    settings.name, stored.commit_end_lsn
+                ),
+            )
+            .because("storing another one would lose or repeat what lies between")
+            .repair("walbridge recover -c FILE"),
+        )));
+    }
+    store_over(settings, checkpoint)
+}
+
+/// Stores a position in place of whatever is stored; fences a bridge that runs. For an operator's decision only.
+///
+/// An empty `cluster_id` and empty `partitions` accept the cluster and the counts as they are.
+///
+/// # Errors
+/// See [`SinkError`].
+pub fn store_over(settings: &Settings, checkpoint: &Checkpoint) -> Result<Checkpoint, SinkError> {
+    let mut sink = Kafka::new(settings.clone(), checkpoint.nonce.clone())?;
+    let mut stored = checkpoint.clone();
+    sink.recover()?;
+    sink.open(&mut stored)?;
+    Ok(stored)
+}

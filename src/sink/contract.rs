@@ -1,0 +1,237 @@
+//! What every sink that stores positions keeps to, whichever it is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::flow::checkpoint::Checkpoint;
+use crate::flow::event::{EventKind, KindId, TopicId};
+use crate::flow::position::{Lsn, Position};
+use crate::flow::record::{RecordSpan, Records};
+use crate::sink::kafka::settings::{CreateTopics, Holds, Settings, Topic, TopicDefaults};
+use crate::sink::memory::{Fault, Memory, Shared};
+use crate::sink::{Fate, Sink, SinkError};
+
+/// A checkpoint at a place.
+pub(super) fn checkpoint(lsn: u64) -> Checkpoint {
+    Checkpoint {
+        commit_end_lsn: Lsn(lsn),
+        epoch: 1,
+        system_identifier: "7".to_owned(),
+        timeline: 1,
+        slot: "walbridge_shop".to_owned(),
+        nonce: String::new(),
+        cluster_id: String::new(),
+        publications: BTreeMap::new(),
+        tables: BTreeMap::new(),
+        partitions: BTreeMap::new(),
+        mapping: String::new(),
+        backfill: None,
+    }
+}
+
+/// Records of one transaction.
+pub(super) fn records(rows: &[(&str, Option<&str>)], commit: u64) -> Records {
+    let mut records = Records::default();
+    for (rank, (key, value)) in (0..).zip(rows) {
+        let mut put = |text: &str| {
+            let start = records.bytes.len();
+            records.bytes.extend_from_slice(text.as_bytes());
+            start..records.bytes.len()
+        };
+        let key = put(key);
+        let value = value.map(&mut put);
+        let time = put("2026-11-23T09:30:00Z");
+        records.spans.push(RecordSpan {
+            kind: KindId(0),
+            topic: TopicId(0),
+            position: Position {
+                epoch: 1,
+                commit_lsn: Lsn(commit),
+                rank,
+                part: 0,
+            },
+            partition_by: key.clone(),
+            key,
+            value,
+            time,
+        });
+    }
+    records
+}
+
+/// Settings of a bridge with one topic.
+pub(super) fn settings(name: &str, brokers: &str) -> Settings {
+    Settings {
+        name: name.to_owned(),
+        brokers: brokers.to_owned(),
+        properties: Vec::new(),
+        topics: TopicDefaults {
+            create: CreateTopics::Yes,
+            partitions: 3,
+            replication: 1,
+            state: Vec::new(),
+            events: Vec::new(),
+        },
+        written: vec![Topic {
+            name: format!("{name}.orders"),
+            holds: Holds::Events,
+        }],
+        kinds: vec![EventKind {
+            name: "OrderPaid".to_owned(),
+            entity: "Order".to_owned(),
+            version: 1,
+            topic: TopicId(0),
+            fields: Vec::new(),
+            key: vec!["number".to_owned()],
+        }],
+        record_bytes_max: 1_000_000,
+        queue_bytes_max: 16 << 20,
+        transaction_timeout_ms: 60_000,
+    }
+}
+
+/// Waits for the commits handed over.
+pub(super) fn settle(sink: &mut dyn Sink) -> Result<Lsn, SinkError> {
+    let begun = Instant::now();
+    loop {
+        let progress = sink.progress()?;
+        if progress.commits_in_flight == 0 {
+            return Ok(progress.durable_lsn);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "no answer");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn a_sink_stores_both_or_neither<S: Sink>(make: &mut dyn FnMut(&str) -> S, seen: &dyn Fn() -> Vec<String>) {
+    let mut sink = make("one");
+    assert_eq!(sink.recover().unwrap(), None);
+    let mut at = checkpoint(10);
+    sink.open(&mut at).unwrap();
+    assert_eq!(at.nonce, "one");
+    sink.append(records(&[("A", Some("1")), ("B", None)], 11)).unwrap();
+    at.advance(Lsn(20)).unwrap();
+    sink.commit(&at).unwrap();
+    assert_eq!(settle(&mut sink).unwrap(), Lsn(20));
+    // An open transaction that nobody ends leaves neither records nor position.
+    sink.append(records(&[("C", Some("2"))], 21)).unwrap();
+    drop(sink);
+    let mut sink = make("two");
+    assert_eq!(sink.recover().unwrap(), Some(at.clone()));
+    assert_eq!(seen(), ["A", "B"]);
+    let mut at = at;
+    sink.open(&mut at).unwrap();
+    // A position without records is stored too.
+    at.advance(Lsn(30)).unwrap();
+    sink.commit(&at).unwrap();
+    assert_eq!(settle(&mut sink).unwrap(), Lsn(30));
+    // Recovering from an own error gives the own position.
+    sink.append(records(&[("D", Some("3"))], 31)).unwrap();
+    assert_eq!(sink.recover().unwrap(), Some(at.clone()));
+    sink.open(&mut at).unwrap();
+    sink.append(records(&[("E", Some("4"))], 32)).unwrap();
+    at.advance(Lsn(40)).unwrap();
+    sink.commit(&at).unwrap();
+    settle(&mut sink).unwrap();
+    assert_eq!(seen(), ["A", "B", "E"]);
+    // A later instance fences: the earlier one stores nothing any more and learns who it was.
+    let mut later = make("three");
+    let mut from = later.recover().unwrap().unwrap();
+    later.open(&mut from).unwrap();
+    let mut fenced = sink.append(records(&[("F", Some("5"))], 41)).map(drop);
+    if fenced.is_ok() {
+        at.advance(Lsn(50)).unwrap();
+        fenced = sink.commit(&at).and_then(|()| settle(&mut sink).map(drop));
+    }
+    let error = fenced.unwrap_err();
+    assert_eq!(error.fate(), Fate::Fenced, "{error}");
+    assert!(error.to_string().contains("three"), "{error}");
+    from.advance(Lsn(60)).unwrap();
+    later.commit(&from).unwrap();
+    assert_eq!(settle(&mut later).unwrap(), Lsn(60));
+    assert_eq!(seen(), ["A", "B", "E"]);
+}
+
+#[test]
+fn memory_stores_both_or_neither() {
+    let store = Shared::default();
+    let seen = || {
+        let store = store.lock().unwrap();
+        store
+            .records
+            .iter()
+            .map(|record| String::from_utf8_lossy(&record.key).into_owned())
+            .collect()
+    };
+    a_sink_stores_both_or_neither(&mut |nonce| Memory::new(Arc::clone(&store), nonce), &seen);
+}
+
+#[test]
+fn memory_fails_when_told_to() {
+    for (fault, fate, kept) in [
+        (Fault::Append, Fate::Retry, 10),
+        (Fault::CommitLost, Fate::Retry, 10),
+        (Fault::CommitUnknown, Fate::Retry, 20),
+        (Fault::Overrun, Fate::RetryLonger, 10),
+        (Fault::Halt, Fate::Halt, 10),
+    ] {
+        let store = Shared::default();
+        let mut sink = Memory::new(Arc::clone(&store), "one");
+        sink.recover().unwrap();
+        sink.open(&mut checkpoint(10)).unwrap();
+        store.lock().unwrap().fail(0, fault);
+        let error = sink
+            .append(records(&[("A", None)], 11))
+            .and_then(|_| {
+                sink.commit(&Checkpoint {
+                    nonce: "one".to_owned(),
+                    ..checkpoint(20)
+                })
+            })
+            .unwrap_err();
+        assert_eq!(error.fate(), fate);
+        assert!(sink.progress().is_err());
+        assert_eq!(sink.recover().unwrap().unwrap().commit_end_lsn, Lsn(kept));
+        assert_eq!(store.lock().unwrap().records.len(), usize::from(kept == 20));
+    }
+}
+
+#[test]
+fn kafka_stores_both_or_neither() {
+    use crate::sink::kafka::Kafka;
+    use rdkafka::consumer::{BaseConsumer, Consumer as _};
+    use rdkafka::message::Message as _;
+
+    let Ok(brokers) = std::env::var("WALBRIDGE_TEST_KAFKA") else {
+        println!("skipped: WALBRIDGE_TEST_KAFKA is not set");
+        return;
+    };
+    let name = format!("contract_{}", std::process::id());
+    let seen = || {
+        let consumer: BaseConsumer = rdkafka::ClientConfig::new()
+            .set("bootstrap.servers", &brokers)
+            .set("group.id", format!("{name}_seen"))
+            .set("isolation.level", "read_committed")
+            .set("auto.offset.reset", "earliest")
+            .set("enable.auto.commit", "false")
+            .create()
+            .unwrap();
+        let mut from = rdkafka::TopicPartitionList::new();
+        for partition in 0..3 {
+            from.add_partition_offset(&format!("{name}.orders"), partition, rdkafka::Offset::Beginning)
+                .unwrap();
+        }
+        consumer.assign(&from).unwrap();
+        let (begun, mut keys) = (Instant::now(), Vec::new());
+        while begun.elapsed() < Duration::from_millis(1500) {
+            if let Some(Ok(message)) = consumer.poll(Duration::from_millis(50)) {
+                keys.push(String::from_utf8_lossy(message.key().unwrap()).into_owned());
+            }
+        }
+        keys.sort();
+        keys
+    };
+    let mut make = |nonce: &str| Kafka::new(settings(&name, &brokers), nonce.to_owned()).unwrap();
+    a_sink_stores_both_or_neither(&mut make, &seen);
+}

@@ -1,0 +1,219 @@
+//! Properties of the Kafka clients, and what the producer's callbacks tell.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rdkafka::client::ClientContext;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::Message as _;
+use rdkafka::producer::{DeliveryResult, NoCustomPartitioner, ProducerContext};
+
+use crate::sink::kafka::settings::Settings;
+
+/// Time-out of one request in ms; a commit is given up before it, so that librdkafka never sends it twice unseen.
+const SOCKET_TIMEOUT_MS: u32 = 10_000;
+
+/// What a framed record may cost besides its bytes (headers, batch).
+const FRAME_BYTES_MAX: usize = 65_536;
+
+/// Beginnings of the properties that any client takes; the others are for the producer.
+const ANY_CLIENT: [&str; 14] = [
+    "security.",
+    "ssl.",
+    "sasl.",
+    "enable.ssl",
+    "enable.sasl",
+    "client.",
+    "socket.",
+    "broker.",
+    "reconnect.",
+    "retry.",
+    "metadata.",
+    "https.",
+    "log",
+    "connections.",
+];
+
+/// Name of the position topic.
+pub(super) fn position_topic(settings: &Settings) -> String {
+    format!("walbridge.{}.position", settings.name)
+}
+
+/// Properties of the producer. The user's come first; those that the promises rest on come last.
+pub(super) fn producer(settings: &Settings) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config
+        .set("compression.type", "lz4")
+        .set("linger.ms", "0")
+        .set("batch.size", "1000000")
+        .set("client.id", format!("walbridge.{}", settings.name))
+        // A broker that is back is found within a second (the library's own limit is ten).
+        .set("reconnect.backoff.max.ms", "1000")
+        // Below the server's 10 minutes, so that an idle connection ends between transactions and not under a commit.
+        .set("connections.max.idle.ms", "240000");
+    if settings.properties.iter().any(|(key, _)| key == "compression.codec") {
+        config.remove("compression.type");
+    }
+    for (key, value) in &settings.properties {
+        config.set(key, value);
+    }
+    let timeout = settings.transaction_timeout_ms;
+    let message_bytes = settings.record_bytes_max.saturating_add(FRAME_BYTES_MAX).max(1_000_000);
+    config
+        .set("bootstrap.servers", &settings.brokers)
+        .set("transactional.id", format!("walbridge.{}", settings.name))
+        .set("enable.idempotence", "true")
+        .set("acks", "all")
+        .set("transaction.timeout.ms", timeout.to_string())
+        .set(
+            "message.timeout.ms",
+            (timeout.saturating_mul(3) / 4).max(1_000).to_string(),
+        )
+        .set("socket.timeout.ms", SOCKET_TIMEOUT_MS.min(timeout).to_string())
+        .set("message.max.bytes", message_bytes.to_string())
+        .set(
+            "queue.buffering.max.kbytes",
+            (settings.queue_bytes_max / 1024).max(1_024).to_string(),
+        )
+        .set("queue.buffering.max.messages", "10000000")
+        .set("statistics.interval.ms", "0")
+        // Broken connections are told at once, also during a commit: see `Deliveries::disturbed`.
+        .set("log.connection.close", "true")
+        .set("log.queue", "false")
+        // Set by hand: else the library asks the `log` crate, which is not in use, and says nothing.
+        .set_log_level(RDKafkaLogLevel::Info);
+    config
+}
+
+/// Properties of clients that only read or describe.
+pub(super) fn reader(settings: &Settings) -> ClientConfig {
+    let mut config = ClientConfig::new();
+    config.set("client.id", format!("walbridge.{}", settings.name));
+    for (key, value) in &settings.properties {
+        if ANY_CLIENT.iter().any(|start| key.starts_with(start)) {
+            config.set(key, value);
+        }
+    }
+    config
+        .set("bootstrap.servers", &settings.brokers)
+        .set("socket.timeout.ms", SOCKET_TIMEOUT_MS.to_string())
+        .set_log_level(RDKafkaLogLevel::Info);
+    config
+}
+
+/// A reader of the position topic.
+pub(super) fn consumer(settings: &Settings, isolation: &str) -> ClientConfig {
+    let mut config = reader(settings);
+    config
+        .set("group.id", format!("walbridge.{}", settings.name))
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("allow.auto.create.topics", "false")
+        .set("fetch.wait.max.ms", "20")
+        .set("isolation.level", isolation);
+    config
+}
+
+/// Passes librdkafka's own words on; they name brokers, topics and partitions, never contents.
+#[derive(Default)]
+pub(super) struct Told;
+
+impl ClientContext for Told {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        tell(level, fac, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        tracing::info!(%error, reason, "the Kafka client reports an error");
+    }
+}
+
+impl rdkafka::consumer::ConsumerContext for Told {}
+
+fn tell(level: RDKafkaLogLevel, facility: &str, message: &str) {
+    match level {
+        RDKafkaLogLevel::Emerg
+        | RDKafkaLogLevel::Alert
+        | RDKafkaLogLevel::Critical
+        | RDKafkaLogLevel::Error
+        | RDKafkaLogLevel::Warning => tracing::warn!(facility, message, "librdkafka warns"),
+        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
+            tracing::debug!(facility, message, "librdkafka tells");
+        }
+    }
+}
+
+/// Counts delivery reports, and keeps the first error.
+#[derive(Default)]
+pub(super) struct Deliveries {
+    acked: AtomicU64,
+    failed: AtomicU64,
+    disturbed: AtomicU64,
+    first: Mutex<Option<(RDKafkaErrorCode, String)>>,
+}
+
+impl Deliveries {
+    /// Records the broker has acknowledged.
+    pub(super) fn acked(&self) -> u64 {
+        self.acked.load(Ordering::Acquire)
+    }
+
+    /// Records whose fate is known.
+    pub(super) fn answered(&self) -> u64 {
+        self.acked().saturating_add(self.failed.load(Ordering::Acquire))
+    }
+
+    /// Faults of connections and requests so far: one during a commit makes its outcome unknown, whatever the answer.
+    pub(super) fn disturbed(&self) -> u64 {
+        self.disturbed.load(Ordering::Acquire)
+    }
+
+    /// The first record that was not delivered: why, and to which topic.
+    pub(super) fn first_error(&self) -> Option<(RDKafkaErrorCode, String)> {
+        if self.failed.load(Ordering::Acquire) == 0 {
+            return None;
+        }
+        self.first
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .clone()
+    }
+}
+
+impl ClientContext for Deliveries {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+        // Called from librdkafka's own threads, so also while a commit waits. FAIL: a connection broke;
+        // REQTMOUT: a request was not answered, and may be sent again.
+        if fac == "FAIL" || fac == "REQTMOUT" {
+            self.disturbed.fetch_add(1, Ordering::AcqRel);
+        }
+        tell(level, fac, message);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.disturbed.fetch_add(1, Ordering::AcqRel);
+        tracing::info!(%error, reason, "the Kafka client reports an error");
+    }
+}
+
+impl ProducerContext<NoCustomPartitioner> for Deliveries {
+    type DeliveryOpaque = usize;
+
+    fn delivery(&self, result: &DeliveryResult<'_>, _kind: usize) {
+        match result {
+            Ok(_) => {
+                self.acked.fetch_add(1, Ordering::AcqRel);
+            }
+            Err((error, message)) => {
+                let code = error.rdkafka_error_code().unwrap_or(RDKafkaErrorCode::Unknown);
+                self.first
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .get_or_insert_with(|| (code, message.topic().to_owned()));
+                self.failed.fetch_add(1, Ordering::AcqRel);
+            }
+        }
+    }
+}

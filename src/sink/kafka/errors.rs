@@ -1,0 +1,236 @@
+//! What each of Kafka's error codes demands.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+use crate::finding::{Cause, Finding};
+use crate::sink::SinkError;
+
+/// What was asked of Kafka.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    /// Making a client.
+    Client,
+    /// `init_transactions`
+    Init,
+    /// `begin_transaction`
+    Begin,
+    /// Handing a record over, or its delivery report.
+    Produce,
+    /// `commit_transaction`
+    Commit,
+    /// Reading the position topic.
+    Read,
+    /// Describing or making topics.
+    Topics,
+}
+
+impl Call {
+    fn words(self) -> &'static str {
+        match self {
+            Self::Client => "cannot make a Kafka client",
+            Self::Init => "cannot begin as the only producer",
+            Self::Begin => "cannot begin a Kafka transaction",
+            Self::Produce => "cannot write records",
+            Self::Commit => "cannot commit a Kafka transaction",
+            Self::Read => "cannot read the position topic",
+            Self::Topics => "cannot describe or make topics",
+        }
+    }
+}
+
+/// What becomes of an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// A new producer, and the position read again. Also whatever is not known: a commit's outcome, a new code.
+    Transient,
+    /// Another producer of this transactional id, or the broker's own time-out.
+    Fenced,
+    /// The broker refuses the size.
+    TooLarge,
+    /// The broker refuses a record for what it is.
+    Refused,
+    /// No right to a topic.
+    TopicDenied,
+    /// No right to the transactional id.
+    TransactionDenied,
+    /// No right to the cluster (`IdempotentWrite` before Kafka 3.0, `Create`).
+    ClusterDenied,
+    /// `transaction.timeout.ms` above the broker's `transaction.max.timeout.ms`.
+    TimeoutRefused,
+    /// The broker has no transactions.
+    Unsupported,
+    /// The login is refused.
+    Login,
+    /// A topic cannot be made as asked.
+    TopicRefused,
+}
+
+/// Every code that is not transient. Sources: librdkafka's transaction manager and its INTRODUCTION.md
+/// (<https://github.com/confluentinc/librdkafka/blob/v2.12.1/INTRODUCTION.md#transactional-producer>).
+const CLASSES: [(Code, Class); 25] = [
+    (Code::Fenced, Class::Fenced),
+    (Code::InvalidProducerEpoch, Class::Fenced),
+    (Code::ProducerFenced, Class::Fenced),
+    (Code::TransactionCoordinatorFenced, Class::Transient),
+    (Code::MessageSizeTooLarge, Class::TooLarge),
+    (Code::MessageBatchTooLarge, Class::TooLarge),
+    (Code::InvalidTimestamp, Class::Refused),
+    (Code::InvalidRecord, Class::Refused),
+    (Code::PolicyViolation, Class::Refused),
+    (Code::TopicAuthorizationFailed, Class::TopicDenied),
+    (Code::TransactionalIdAuthorizationFailed, Class::TransactionDenied),
+    (Code::ClusterAuthorizationFailed, Class::ClusterDenied),
+    (Code::GroupAuthorizationFailed, Class::ClusterDenied),
+    (Code::InvalidTransactionTimeout, Class::TimeoutRefused),
+    (Code::UnsupportedFeature, Class::Unsupported),
+    (Code::UnsupportedVersion, Class::Unsupported),
+    (Code::UnsupportedForMessageFormat, Class::Unsupported),
+    (Code::Authentication, Class::Login),
+    (Code::SaslAuthenticationFailed, Class::Login),
+    (Code::UnsupportedSASLMechanism, Class::Login),
+    (Code::IllegalSASLState, Class::Login),
+    (Code::InvalidPartitions, Class::TopicRefused),
+    (Code::InvalidReplicationFactor, Class::TopicRefused),
+    (Code::InvalidConfig, Class::TopicRefused),
+    (Code::InvalidTopic, Class::TopicRefused),
+];
+
+/// What a code demands.
+pub(super) fn class(call: Call, code: Code) -> Class {
+    let class = CLASSES
+        .iter()
+        .find(|(known, _)| *known == code)
+        .map_or(Class::Transient, |(_, class)| *class);
+    match (call, class) {
+        // A policy that refuses a new topic says so with the code that refuses a record elsewhere.
+        (Call::Topics, Class::Refused) => Class::TopicRefused,
+        (_, class) => class,
+    }
+}
+
+/// The error for a code; `thing` is the topic or the transactional id it is about. `Class::Fenced` comes out as
+/// transient: who took over is told by the position topic, not by the code.
+pub(super) fn from_code(call: Call, code: Code, thing: &str) -> SinkError {
+    let what = format!("{} of {thing}: {code}", call.words());
+    let halt = |name: &'static str, repair: String| {
+        SinkError::Halt(Box::new(
+            Finding::error(Cause::Surroundings, name, what.clone()).repair(repair),
+        ))
+    };
+    match class(call, code) {
+        Class::Transient | Class::Fenced => SinkError::Transient(what),
+        Class::TooLarge => halt(
+            "kafka.record_too_large",
+            "raise max.message.bytes of the topic, or lower limits.record_bytes_max below it".to_owned(),
+        ),
+        Class::Refused => halt(
+            "kafka.record_refused",
+            "see the broker's log for the reason; check the topic's properties".to_owned(),
+        ),
+        Class::TopicDenied => halt(
+            "kafka.topic_denied",
+            format!("kafka-acls --add --allow-principal User:<user> --operation Read --operation Write --operation Describe --operation DescribeConfigs --operation Create --topic {thing}"),
+        ),
+        Class::TransactionDenied => halt(
+            "kafka.transactional_id_denied",
+            "kafka-acls --add --allow-principal User:<user> --operation Write --operation Describe --transactional-id walbridge. --resource-pattern-type prefixed".to_owned(),
+        ),
+        Class::ClusterDenied => halt(
+            "kafka.cluster_denied",
+            "kafka-acls --add --allow-principal User:<user> --operation IdempotentWrite --operation Create --cluster".to_owned(),
+        ),
+        Class::TimeoutRefused => halt(
+            "kafka.transaction_timeout_refused",
+            "raise transaction.max.timeout.ms of the brokers, or shorten the transaction time-out".to_owned(),
+        ),
+        Class::Unsupported => halt("kafka.unsupported", "use brokers of Kafka 3.3 or later".to_owned()),
+        Class::Login => halt("kafka.login_refused", "correct sasl.* or ssl.* in kafka.properties".to_owned()),
+        Class::TopicRefused => halt(
+            "kafka.topic_refused",
+            "correct [kafka.topics] (partitions, replication, state, events), or make the topic by hand".to_owned(),
+        ),
+    }
+}
+
+/// The error for whatever the client library says.
+pub(super) fn from_kafka(call: Call, error: &KafkaError, thing: &str) -> SinkError {
+    if let KafkaError::ClientConfig(_, description, key, _) = error {
+        // The value is left out: it may be a secret.
+        return SinkError::Halt(Box::new(
+            Finding::error(
+                Cause::Config,
+                "kafka.property_refused",
+                format!("librdkafka refuses the property {key}: {description}"),
+            )
+            .repair(format!("correct \"{key}\" in kafka.properties")),
+        ));
+    }
+    match error.rdkafka_error_code() {
+        Some(code) => from_code(call, code, thing),
+        None => SinkError::Transient(format!("{} of {thing}: {error}", call.words())),
+    }
+}
+
+/// Whether a commit inside librdkafka goes on and is to be asked for again.
+pub(super) fn goes_on(error: &KafkaError) -> bool {
+    if let KafkaError::Transaction(error) = error {
+        return error.code() == Code::OperationTimedOut && error.is_retriable();
+    }
+    matches!(error, KafkaError::Flush(Code::OperationTimedOut))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sink::Fate;
+
+    #[test]
+    fn each_class_has_its_fate() {
+        for (code, fate) in [
+            (Code::OperationTimedOut, Fate::Retry),
+            (Code::MessageTimedOut, Fate::Retry),
+            (Code::BrokerTransportFailure, Fate::Retry),
+            (Code::ConcurrentTransactions, Fate::Retry),
+            (Code::NotCoordinator, Fate::Retry),
+            (Code::CoordinatorNotAvailable, Fate::Retry),
+            (Code::InvalidTransactionalState, Fate::Retry),
+            (Code::InvalidProducerIdMapping, Fate::Retry),
+            (Code::UnknownProducerId, Fate::Retry),
+            (Code::OutOfOrderSequenceNumber, Fate::Retry),
+            (Code::OperationNotAttempted, Fate::Retry),
+            (Code::NotEnoughReplicas, Fate::Retry),
+            (Code::KafkaStorageError, Fate::Retry),
+            (Code::UnknownTopicOrPartition, Fate::Retry),
+            (Code::Unknown, Fate::Retry),
+            (Code::Fenced, Fate::Retry),
+            (Code::MessageSizeTooLarge, Fate::Halt),
+            (Code::MessageBatchTooLarge, Fate::Halt),
+            (Code::InvalidRecord, Fate::Halt),
+            (Code::TopicAuthorizationFailed, Fate::Halt),
+            (Code::TransactionalIdAuthorizationFailed, Fate::Halt),
+            (Code::ClusterAuthorizationFailed, Fate::Halt),
+            (Code::InvalidTransactionTimeout, Fate::Halt),
+            (Code::UnsupportedFeature, Fate::Halt),
+            (Code::SaslAuthenticationFailed, Fate::Halt),
+        ] {
+            assert_eq!(from_code(Call::Commit, code, "shop").fate(), fate, "{code:?}");
+        }
+        assert_eq!(class(Call::Produce, Code::PolicyViolation), Class::Refused);
+        assert_eq!(class(Call::Topics, Code::PolicyViolation), Class::TopicRefused);
+        assert_eq!(class(Call::Commit, Code::Fenced), Class::Fenced);
+    }
+
+    #[test]
+    fn a_refused_property_is_named_without_its_value() {
+        let error = rdkafka::ClientConfig::new()
+            .set("linger.ms", "secret")
+            .create_native_config()
+            .err()
+            .unwrap();
+        let SinkError::Halt(finding) = from_kafka(Call::Client, &error, "shop") else {
+            panic!("{error}");
+        };
+        assert!(finding.what.contains("linger.ms"), "{finding}");
+        assert_eq!(finding.cause, Cause::Config);
+    }
+}

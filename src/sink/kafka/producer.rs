@@ -1,0 +1,391 @@
+//! The producer's thread: it owns the one transactional producer, and ends with the first error.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
+
+use crate::flow::checkpoint::Checkpoint;
+use crate::flow::record::{RecordSpan, Records};
+use crate::sink::SinkError;
+use crate::sink::kafka::checkpoint::{End, encode, newest};
+use crate::sink::kafka::client::{Deliveries, position_topic};
+use crate::sink::kafka::errors::{Call, Class, class, from_code, from_kafka, goes_on};
+use crate::sink::kafka::partition::partition;
+use crate::sink::kafka::settings::Settings;
+use crate::sink::kafka::shared::{Command, Parts, Shared};
+
+/// A step of a call that waits inside librdkafka: how soon a stop is noticed.
+const STEP: Duration = Duration::from_millis(500);
+
+/// How long a commit may take: below `socket.timeout.ms`, after which librdkafka would send it again.
+const COMMIT_MAX: Duration = Duration::from_secs(9);
+
+/// How long a stop waits for a commit on its way, and for an abort.
+const LEAVE_MAX: Duration = Duration::from_secs(1);
+
+/// Records produced between two looks at delivery reports.
+const POLL_EVERY: usize = 512;
+
+/// The position record's opaque.
+const POSITION: usize = usize::MAX;
+
+/// Where a transaction stands.
+enum Stage {
+    /// None is open.
+    Idle,
+    /// Open since then.
+    Open(Instant),
+    /// Its commit was asked for and not cleanly answered: what became of it is not known.
+    Unknown,
+}
+
+/// The thread's state.
+pub(super) struct Worker {
+    producer: BaseProducer<Deliveries>,
+    settings: Arc<Settings>,
+    nonce: String,
+    partitions: Vec<i32>,
+    commands: Receiver<Command>,
+    back: Sender<Records>,
+    shared: Arc<Shared>,
+    line: Line,
+}
+
+/// The transaction and the count of what was sent.
+struct Line {
+    stage: Stage,
+    sent: u64,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self {
+            stage: Stage::Idle,
+            sent: 0,
+        }
+    }
+}
+
+/// Why the thread ends.
+enum Over {
+    /// It was told to.
+    Stopped,
+    /// It cannot go on.
+    Failed(SinkError),
+}
+
+impl From<SinkError> for Over {
+    fn from(error: SinkError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl Worker {
+    pub(super) fn new(parts: Parts, commands: Receiver<Command>, back: Sender<Records>, shared: Arc<Shared>) -> Self {
+        Self {
+            producer: parts.producer,
+            settings: parts.settings,
+            nonce: parts.nonce,
+            partitions: parts.partitions,
+            commands,
+            back,
+            shared,
+            line: Line::default(),
+        }
+    }
+
+    /// Works until told to stop, or until the first error; then ends the transaction, if its end is known to be ours
+    /// to choose, so that readers need not wait for its time-out.
+    pub(super) fn run(mut self) {
+        let over = self.serve();
+        if let Err(Over::Failed(error)) = over {
+            self.shared.fail(error);
+        }
+        if matches!(self.line.stage, Stage::Open(_)) {
+            self.abort();
+        }
+    }
+
+    fn serve(&mut self) -> Result<(), Over> {
+        loop {
+            if self.shared.stopping() {
+                return Err(Over::Stopped);
+            }
+            let wait = match self.line.stage {
+                Stage::Open(_) => Duration::from_millis(5),
+                Stage::Idle | Stage::Unknown => Duration::from_millis(100),
+            };
+            match self.commands.recv_timeout(wait) {
+                Ok(Command::Append(mut records)) => {
+                    self.append(&records)?;
+                    self.shared
+                        .waiting_bytes
+                        .fetch_sub(records.bytes.len(), Ordering::AcqRel);
+                    records.clear();
+                    // A full channel means that enough empty buffers are about.
+                    self.back.try_send(records).ok();
+                }
+                Ok(Command::Commit(checkpoint)) => self.commit(&checkpoint)?,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.producer.poll(Duration::ZERO);
+                    self.look()?;
+                }
+                Err(RecvTimeoutError::Disconnected) => return Err(Over::Stopped),
+            }
+        }
+    }
+
+    /// Begins a transaction with its first record.
+    fn begin(&mut self) -> Result<(), SinkError> {
+        if matches!(self.line.stage, Stage::Idle) {
+            self.producer
+                .begin_transaction()
+                .map_err(|error| self.judge(Call::Begin, &error))?;
+            self.line.stage = Stage::Open(Instant::now());
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, records: &Records) -> Result<(), Over> {
+        self.begin()?;
+        for (index, span) in records.spans.iter().enumerate() {
+            self.produce(records, span)?;
+            if index % POLL_EVERY == POLL_EVERY - 1 {
+                self.producer.poll(Duration::ZERO);
+                self.look()?;
+                if self.shared.stopping() {
+                    return Err(Over::Stopped);
+                }
+            }
+        }
+        self.producer.poll(Duration::ZERO);
+        self.look()?;
+        Ok(())
+    }
+
+    fn produce(&mut self, records: &Records, span: &RecordSpan) -> Result<(), Over> {
+        let index = usize::from(span.topic.0);
+        let settings = Arc::clone(&self.settings);
+        let topic = settings.written.get(index).map_or("", |topic| topic.name.as_str());
+        let count = self.partitions.get(index).copied().unwrap_or(0);
+        let Some(partition) = partition(records.part(&span.partition_by), count) else {
+            return Err(SinkError::Transient(format!("topic {topic} has no partitions")).into());
+        };
+        let mut record = BaseRecord::with_opaque_to(topic, usize::from(span.kind.0))
+            .partition(partition)
+            .key(records.part(&span.key));
+        match &span.value {
+            Some(value) => record = record.payload(records.part(value)),
+            None => record = record.headers(self.headers(records, span)),
+        }
+        self.send(record)
+    }
+
+    /// A tombstone's headers: what a consumer's guard needs, since there is no value to hold it.
+    fn headers(&self, records: &Records, span: &RecordSpan) -> OwnedHeaders {
+        let id = span.position.text();
+        let kind = self
+            .settings
+            .kinds
+            .get(usize::from(span.kind.0))
+            .map_or("", |kind| kind.name.as_str());
+        let header = |key, value| Header {
+            key,
+            value: Some(value),
+        };
+        OwnedHeaders::new_with_capacity(4)
+            .insert(header("ce_id", id.as_slice()))
+            .insert(header("ce_sequence", id.as_slice()))
+            .insert(header("ce_time", records.part(&span.time)))
+            .insert(header("ce_type", kind.as_bytes()))
+    }
+
+    /// Hands a record to librdkafka, and waits while its queue is full.
+    fn send(&mut self, mut record: BaseRecord<'_, [u8], [u8], usize>) -> Result<(), Over> {
+        loop {
+            match self.producer.send(record) {
+                Ok(()) => {
+                    self.line.sent = self.line.sent.saturating_add(1);
+                    return Ok(());
+                }
+                Err((KafkaError::MessageProduction(Code::QueueFull), again)) => {
+                    record = again;
+                    self.breathe(Duration::from_micros(500))?;
+                }
+                Err((error, _)) => return Err(self.judge(Call::Produce, &error).into()),
+            }
+        }
+    }
+
+    /// Serves delivery reports, sleeps, and looks whether to go on.
+    fn breathe(&self, pause: Duration) -> Result<(), Over> {
+        self.producer.poll(Duration::ZERO);
+        self.look()?;
+        if self.shared.stopping() {
+            return Err(Over::Stopped);
+        }
+        std::thread::sleep(pause);
+        Ok(())
+    }
+
+    /// Waits until every record sent is answered. `flush` would wait in steps of 100 ms.
+    fn drain(&self) -> Result<(), Over> {
+        let deliveries = Arc::clone(self.producer.context());
+        loop {
+            let before = deliveries.answered();
+            self.producer.poll(Duration::ZERO);
+            let answered = deliveries.answered();
+            if answered >= self.line.sent {
+                return Ok(self.look()?);
+            }
+            if answered == before {
+                let few = self.line.sent.saturating_sub(answered) < 1_000;
+                self.breathe(Duration::from_micros(if few { 200 } else { 1_000 }))?;
+            }
+        }
+    }
+
+    fn commit(&mut self, checkpoint: &Checkpoint) -> Result<(), Over> {
+        self.begin()?;
+        // The position goes out with the records: it is in the same transaction, so their order does not matter.
+        let value = encode(checkpoint)?;
+        let topic = position_topic(&self.settings);
+        let settings = Arc::clone(&self.settings);
+        let record = BaseRecord::with_opaque_to(topic.as_str(), POSITION)
+            .partition(0)
+            .key(settings.name.as_bytes());
+        self.send(record.payload(value.as_slice()))?;
+        self.drain()?;
+        let deliveries = Arc::clone(self.producer.context());
+        if deliveries.acked() != self.line.sent {
+            return Err(SinkError::Transient("fewer records were acknowledged than sent".to_owned()).into());
+        }
+        self.end()?;
+        self.line.stage = Stage::Idle;
+        self.shared
+            .durable
+            .store(checkpoint.commit_end_lsn.0, Ordering::Release);
+        self.shared.commits.fetch_sub(1, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Commits. A fault of a connection or request meanwhile makes the outcome unknown even where the answer is good:
+    /// librdkafka may have asked twice, and the first request may still arrive and end a later transaction.
+    fn end(&mut self) -> Result<(), Over> {
+        self.producer.poll(Duration::ZERO);
+        let before = self.producer.context().disturbed();
+        let begun = Instant::now();
+        let opened = std::mem::replace(&mut self.line.stage, Stage::Unknown);
+        let mut stopped: Option<Instant> = None;
+        loop {
+            let answer = self.producer.commit_transaction(STEP);
+            if self.shared.stopping() {
+                stopped.get_or_insert_with(Instant::now);
+            }
+            match answer {
+                Ok(()) => break,
+                Err(error) if goes_on(&error) => {
+                    if stopped.is_some_and(|since| since.elapsed() > LEAVE_MAX) {
+                        return Err(Over::Stopped);
+                    }
+                    if begun.elapsed() > COMMIT_MAX {
+                        return Err(SinkError::Transient("a commit was not answered in time".to_owned()).into());
+                    }
+                }
+                Err(error) => {
+                    let judged = self.judge(Call::Commit, &error);
+                    return Err(self.overrun(&opened).unwrap_or(judged).into());
+                }
+            }
+        }
+        self.producer.poll(Duration::ZERO);
+        if self.producer.context().disturbed() != before {
+            return Err(
+                SinkError::Transient("a connection broke during a commit: its outcome is unknown".to_owned()).into(),
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether something went wrong in the background.
+    fn look(&self) -> Result<(), SinkError> {
+        if let Some(error) = self.overrun(&self.line.stage) {
+            return Err(error);
+        }
+        let Some((code, topic)) = self.producer.context().first_error() else {
+            return Ok(());
+        };
+        let code = self.producer.client().fatal_error().map_or(code, |(fatal, _)| fatal);
+        // A transaction that failed takes its records along. Asking for another one tells why, and does nothing.
+        let purged = matches!(code, Code::PurgeQueue | Code::PurgeInflight);
+        let Some(cause) = purged.then(|| self.producer.begin_transaction().err()).flatten() else {
+            return Err(self.demand(Call::Produce, code, &topic));
+        };
+        let text = cause.to_string();
+        let mut names = self.settings.written.iter().map(|topic| &topic.name);
+        let named = names
+            .find(|name| text.contains(&format!("\"{name}\"")))
+            .unwrap_or(&topic);
+        Err(self.demand(Call::Produce, cause.rdkafka_error_code().unwrap_or(code), named))
+    }
+
+    fn overrun(&self, stage: &Stage) -> Option<SinkError> {
+        let Stage::Open(since) = stage else {
+            return None;
+        };
+        let limit = Duration::from_millis(u64::from(self.settings.transaction_timeout_ms));
+        (since.elapsed() >= limit).then(|| {
+            SinkError::Overrun(format!(
+                "a Kafka transaction was open for longer than {} ms",
+                limit.as_millis()
+            ))
+        })
+    }
+
+    /// What an error means; a fatal error or the first failed record behind it tells more than the call's own code.
+    fn judge(&self, call: Call, error: &KafkaError) -> SinkError {
+        self.producer.poll(Duration::ZERO);
+        if let Err(error) = self.look() {
+            return error;
+        }
+        let thing = format!("walbridge.{}", self.settings.name);
+        let fatal = self.producer.client().fatal_error().map(|(code, _)| code);
+        match fatal.or_else(|| error.rdkafka_error_code()) {
+            Some(code) => self.demand(call, code, &thing),
+            None => from_kafka(call, error, &thing),
+        }
+    }
+
+    /// Fenced: by another instance only if its nonce is the newest; else by the broker's own time-out.
+    fn demand(&self, call: Call, code: Code, thing: &str) -> SinkError {
+        if let Some(error) = self.overrun(&self.line.stage) {
+            return error;
+        }
+        if class(call, code) == Class::Fenced {
+            match newest(&self.settings, End::Stable) {
+                Ok(Some(stored)) if stored.nonce != self.nonce => return SinkError::Fenced { nonce: stored.nonce },
+                Ok(_) => {}
+                Err(error) => return error,
+            }
+        }
+        from_code(call, code, thing)
+    }
+
+    /// Ends the open transaction, so that readers go on at once.
+    fn abort(&self) {
+        self.producer.purge(PurgeConfig::default().queue().inflight());
+        let begun = Instant::now();
+        while self.producer.context().answered() < self.line.sent && begun.elapsed() < Duration::from_millis(200) {
+            self.producer.poll(Duration::ZERO);
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if let Err(error) = self.producer.abort_transaction(LEAVE_MAX) {
+            tracing::debug!(%error, "a Kafka transaction is left for its time-out or the next start");
+        }
+    }
+}

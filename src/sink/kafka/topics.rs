@@ -1,0 +1,295 @@
+//! Topics: what there is, and making what is missing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use rdkafka::admin::{
+    AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
+};
+use rdkafka::error::RDKafkaErrorCode;
+
+use crate::finding::{Cause, Finding};
+use crate::flow::checkpoint::Checkpoint;
+use crate::sink::SinkError;
+use crate::sink::kafka::client::{Told, position_topic, reader};
+use crate::sink::kafka::errors::{Call, from_code, from_kafka};
+use crate::sink::kafka::settings::{CreateTopics, Holds, Settings};
+
+/// How long one request may take.
+const REQUEST_MAX: Duration = Duration::from_secs(5);
+
+/// How long a new topic may take to have leaders.
+const LEADERS_MAX: Duration = Duration::from_secs(20);
+
+/// What a cluster says of itself.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Cluster {
+    /// Its id.
+    pub(super) id: String,
+    /// How many brokers live.
+    pub(super) brokers: usize,
+    /// Partition counts of all topics, by name.
+    pub(super) partitions: BTreeMap<String, i32>,
+    /// Topics with a partition that has no leader now.
+    pub(super) leaderless: BTreeSet<String>,
+}
+
+fn admin(settings: &Settings) -> Result<AdminClient<Told>, SinkError> {
+    reader(settings)
+        .create_with_context(Told)
+        .map_err(|error| from_kafka(Call::Client, &error, &settings.brokers))
+}
+
+/// Asks for everything at once: a question for one topic by name could make it where brokers make topics themselves.
+pub(super) fn describe(settings: &Settings) -> Result<Cluster, SinkError> {
+    describe_by(&admin(settings)?, settings)
+}
+
+fn describe_by(admin: &AdminClient<Told>, settings: &Settings) -> Result<Cluster, SinkError> {
+    let metadata = admin
+        .inner()
+        .fetch_metadata(None, REQUEST_MAX)
+        .map_err(|error| from_kafka(Call::Topics, &error, &settings.brokers))?;
+    let id = admin.inner().fetch_cluster_id(REQUEST_MAX).unwrap_or_default();
+    let mut cluster = Cluster {
+        id,
+        brokers: metadata.brokers().len(),
+        ..Cluster::default()
+    };
+    for topic in metadata.topics() {
+        let count = i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
+        if count == 0 {
+            continue;
+        }
+        cluster.partitions.insert(topic.name().to_owned(), count);
+        if topic.partitions().iter().any(|partition| partition.leader() < 0) {
+            cluster.leaderless.insert(topic.name().to_owned());
+        }
+    }
+    Ok(cluster)
+}
+
+/// All topics a bridge writes, with the partitions a new one gets.
+pub(super) fn wanted(settings: &Settings) -> Vec<(String, i32)> {
+    let mut wanted: Vec<_> = settings
+        .written
+        .iter()
+        .map(|topic| (topic.name.clone(), settings.topics.partitions))
+        .collect();
+    wanted.push((position_topic(settings), 1));
+    wanted
+}
+
+/// Makes the topics that are missing, whatever `create` says, and waits until they can be written to.
+///
+/// # Errors
+/// See [`SinkError`].
+pub fn create_topics(settings: &Settings) -> Result<Vec<String>, SinkError> {
+    let admin = admin(settings)?;
+    let there = describe_by(&admin, settings)?;
+    let missing: Vec<_> = wanted(settings)
+        .into_iter()
+        .filter(|(name, _)| !there.partitions.contains_key(name))
+        .collect();
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    let new: Vec<_> = missing
+        .iter()
+        .map(|(name, partitions)| new_topic(settings, name, *partitions))
+        .collect();
+    let options = AdminOptions::new()
+        .operation_timeout(Some(REQUEST_MAX))
+        .request_timeout(Some(REQUEST_MAX));
+    let answers = wait(admin.create_topics(&new, &options), REQUEST_MAX.saturating_mul(2))
+        .ok_or_else(|| SinkError::Transient("cannot make topics: no answer".to_owned()))?
+        .map_err(|error| from_kafka(Call::Topics, &error, &settings.brokers))?;
+    let mut made = Vec::new();
+    for answer in answers {
+        match answer {
+            Ok(name) => made.push(name),
+            Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+            Err((name, code)) => return Err(from_code(Call::Topics, code, &name)),
+        }
+    }
+    let begun = Instant::now();
+    loop {
+        let now = describe_by(&admin, settings)?;
+        if missing
+            .iter()
+            .all(|(name, _)| now.partitions.contains_key(name) && !now.leaderless.contains(name))
+        {
+            return Ok(made);
+        }
+        if begun.elapsed() > LEADERS_MAX {
+            return Err(SinkError::Transient("new topics have no leaders yet".to_owned()));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+fn new_topic<'a>(settings: &'a Settings, name: &'a str, partitions: i32) -> NewTopic<'a> {
+    let defaults = &settings.topics;
+    let new = NewTopic::new(name, partitions, TopicReplication::Fixed(defaults.replication));
+    let (new, properties) = match settings
+        .written
+        .iter()
+        .find(|topic| topic.name == name)
+        .map(|topic| topic.holds)
+    {
+        None => (new.set("cleanup.policy", "compact"), &[][..]),
+        Some(Holds::States) => (new.set("cleanup.policy", "compact"), defaults.state.as_slice()),
+        Some(Holds::Events) => (new.set("retention.ms", "-1"), defaults.events.as_slice()),
+    };
+    // A later value of the same property takes the place of an earlier one.
+    properties.iter().fold(new, |new, (key, value)| new.set(key, value))
+}
+
+/// Properties of existing topics.
+pub(super) fn properties(settings: &Settings, names: &[String]) -> Result<Vec<(String, ConfigResource)>, SinkError> {
+    let admin = admin(settings)?;
+    let asked: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
+    let options = AdminOptions::new().request_timeout(Some(REQUEST_MAX));
+    let answers = wait(admin.describe_configs(&asked, &options), REQUEST_MAX.saturating_mul(2))
+        .ok_or_else(|| SinkError::Transient("cannot describe topics: no answer".to_owned()))?
+        .map_err(|error| from_kafka(Call::Topics, &error, &settings.brokers))?;
+    answers
+        .into_iter()
+        .zip(names)
+        .map(|(answer, name)| {
+            let resource = answer.map_err(|code| from_code(Call::Topics, code, name))?;
+            match &resource.specifier {
+                OwnedResourceSpecifier::Topic(name) => Ok((name.clone(), resource)),
+                OwnedResourceSpecifier::Group(_) | OwnedResourceSpecifier::Broker(_) => Err(SinkError::Transient(
+                    format!("cannot describe topic {name}: another answer"),
+                )),
+            }
+        })
+        .collect()
+}
+
+/// Makes what may be made, then proves that cluster and partitions are those the position rests on, and writes both
+/// into the checkpoint. Gives the partitions of the written topics, in their order.
+pub(super) fn settle(settings: &Settings, checkpoint: &mut Checkpoint) -> Result<Vec<i32>, SinkError> {
+    let mut there = describe(settings)?;
+    same_cluster(settings, checkpoint, &there)?;
+    for (topic, stored) in &checkpoint.partitions {
+        if settings.written.iter().any(|written| &written.name == topic) {
+            same_partitions(topic, *stored, there.partitions.get(topic).copied())?;
+        }
+    }
+    if wanted(settings)
+        .iter()
+        .any(|(name, _)| !there.partitions.contains_key(name))
+    {
+        match settings.topics.create {
+            CreateTopics::Yes => {
+                create_topics(settings)?;
+                there = describe(settings)?;
+            }
+            CreateTopics::No => {}
+        }
+    }
+    let mut counts = Vec::with_capacity(settings.written.len());
+    for (name, _) in wanted(settings) {
+        let count = *there
+            .partitions
+            .get(&name)
+            .ok_or_else(|| SinkError::Halt(Box::new(missing(settings, &name))))?;
+        if name != position_topic(settings) {
+            counts.push(count);
+            checkpoint.partitions.insert(name, count);
+        }
+    }
+    checkpoint.cluster_id = there.id;
+    Ok(counts)
+}
+
+fn same_cluster(settings: &Settings, checkpoint: &Checkpoint, there: &Cluster) -> Result<(), SinkError> {
+    if there.id.is_empty() {
+        return Err(SinkError::Transient("cannot learn the cluster's id".to_owned()));
+    }
+    if checkpoint.cluster_id.is_empty() || checkpoint.cluster_id == there.id {
+        return Ok(());
+    }
+    Err(SinkError::Halt(Box::new(
+        Finding::error(
+            Cause::Surroundings,
+            "kafka.other_cluster",
+            format!(
+                "the position is of Kafka cluster {}, but {} is cluster {}",
+                checkpoint.cluster_id, settings.brokers, there.id
+            ),
+        )
+        .because("what was published to the other cluster is not known to be in this one")
+        .repair("correct kafka.brokers, or accept this cluster: walbridge recover -c FILE"),
+    )))
+}
+
+fn same_partitions(topic: &str, stored: i32, now: Option<i32>) -> Result<(), SinkError> {
+    let finding = match now {
+        Some(now) if now == stored => return Ok(()),
+        Some(now) => Finding::error(
+            Cause::Surroundings,
+            "kafka.partitions_changed",
+            format!("topic {topic} had {stored} partitions when the position was stored and has {now} now"),
+        )
+        .because("keys move to other partitions, so that the order of their events is lost")
+        .repair(format!(
+            "make {topic} again with {stored} partitions, or accept the new count: walbridge recover -c FILE"
+        )),
+        None => Finding::error(
+            Cause::Surroundings,
+            "kafka.topic_lost",
+            format!("topic {topic} that the position rests on does not exist"),
+        )
+        .because("what was published there is gone")
+        .repair("restore the topic, or tell its entities again: walbridge recover -c FILE"),
+    };
+    Err(SinkError::Halt(Box::new(finding)))
+}
+
+/// A topic that is not there and may not be made.
+pub(super) fn missing(settings: &Settings, name: &str) -> Finding {
+    let partitions = wanted(settings)
+        .into_iter()
+        .find(|(topic, _)| topic == name)
+        .map_or(1, |(_, count)| count);
+    Finding::error(Cause::Surroundings, "kafka.topic_missing", format!("topic {name} does not exist")).repair(format!(
+        "set kafka.topics.create = true, or: kafka-topics --bootstrap-server {} --create --topic {name} --partitions {partitions} --replication-factor {}{}",
+        settings.brokers,
+        settings.topics.replication,
+        match settings.written.iter().find(|topic| topic.name == name).map(|topic| topic.holds) {
+            None | Some(Holds::States) => " --config cleanup.policy=compact",
+            Some(Holds::Events) => " --config retention.ms=-1",
+        }
+    ))
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Waits for an answer on this thread, so that it works inside and outside of a runtime.
+fn wait<F: Future>(future: F, longest: Duration) -> Option<F::Output> {
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    let begun = Instant::now();
+    while begun.elapsed() < longest {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(answer) => return Some(answer),
+            Poll::Pending => std::thread::park_timeout(Duration::from_millis(100)),
+        }
+    }
+    None
+}

@@ -1,0 +1,300 @@
+//! The Kafka sink against a real Kafka: `WALBRIDGE_TEST_KAFKA` names its bootstrap servers.
+//!
+//! `WALBRIDGE_TEST_KAFKA_PID` is the broker's process, to be frozen; `WALBRIDGE_TEST_SECONDS` gives `nothing_is_lost_or_told_twice` that long; break the broker meanwhile.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "helpers of tests are not seen as tests"
+)]
+
+mod mock;
+mod world;
+
+use std::time::{Duration, Instant};
+
+use walbridge::finding::{Finding, Severity};
+use walbridge::flow::checkpoint::Checkpoint;
+use walbridge::flow::position::Lsn;
+use walbridge::flow::record::Records;
+use walbridge::sink::kafka::settings::{CreateTopics, Holds, Settings, Topic, TopicDefaults};
+use walbridge::sink::kafka::{self, Kafka};
+use walbridge::sink::{Fate, Sink};
+
+use world::{PARTITIONS, begin, halted, put, seen, settled, start, world};
+
+#[test]
+fn records_arrive_in_their_partition_with_a_guard_for_deletes() {
+    let Some(settings) = world("arrive") else { return };
+    let mut sink = Kafka::new(settings.clone(), "one".to_owned()).unwrap();
+    let mut at = begin(&mut sink).unwrap();
+    let mut records = Records::default();
+    put(&mut records, "A", Some("{}"), 2);
+    put(&mut records, "A", None, 2);
+    sink.append(records).unwrap();
+    at.advance(Lsn(3)).unwrap();
+    sink.commit(&at).unwrap();
+    settled(&mut sink).unwrap();
+    let partition = kafka::partition(b"A", PARTITIONS).unwrap();
+    let row = |value: &str, headers| (partition, "A".to_owned(), value.to_owned(), headers);
+    assert_eq!(seen(&settings), [row("{}", 0), row("-", 4)]);
+    assert_eq!(kafka::read_position(&settings).unwrap().unwrap(), at);
+}
+
+#[test]
+fn a_changed_world_halts() {
+    let Some(settings) = world("changed") else { return };
+    let frozen = Settings {
+        topics: TopicDefaults {
+            create: CreateTopics::No,
+            ..settings.topics.clone()
+        },
+        ..settings.clone()
+    };
+    let worst = |findings: &[Finding]| findings.iter().map(|finding| finding.severity).max();
+    assert_eq!(worst(&kafka::preflight(&settings)), Some(Severity::Note));
+    assert_eq!(worst(&kafka::preflight(&frozen)), Some(Severity::Error));
+    assert_eq!(kafka::read_position(&settings).unwrap(), None);
+    let mut sink = Kafka::new(frozen, "one".to_owned()).unwrap();
+    halted(begin(&mut sink), "kafka.topic_missing");
+    assert_eq!(kafka::create_topics(&settings).unwrap().len(), 2);
+    assert!(kafka::create_topics(&settings).unwrap().is_empty());
+    assert_eq!(kafka::preflight(&settings), []);
+    let first = Checkpoint {
+        nonce: "setup".to_owned(),
+        ..start()
+    };
+    let stored = kafka::store_first(&settings, &first).unwrap();
+    assert_eq!(stored.partitions[&settings.written[0].name], PARTITIONS);
+    assert_eq!(kafka::read_position(&settings).unwrap().as_ref(), Some(&stored));
+    halted(kafka::store_first(&settings, &first), "kafka.position_exists");
+    for (change, code) in [
+        ("cluster", "kafka.other_cluster"),
+        ("count", "kafka.partitions_changed"),
+    ] {
+        let mut other = stored.clone();
+        match change {
+            "cluster" => other.cluster_id = "other".to_owned(),
+            _ => other.partitions.values_mut().for_each(|count| *count = 7),
+        }
+        let mut sink = Kafka::new(settings.clone(), "two".to_owned()).unwrap();
+        sink.recover().unwrap();
+        halted(sink.open(&mut other), code);
+    }
+    let mut lost = stored;
+    let settings = Settings {
+        written: vec![Topic {
+            name: format!("{}.gone", settings.name),
+            holds: Holds::Events,
+        }],
+        ..settings
+    };
+    lost.partitions.insert(settings.written[0].name.clone(), 1);
+    let mut sink = Kafka::new(settings, "three".to_owned()).unwrap();
+    sink.recover().unwrap();
+    halted(sink.open(&mut lost), "kafka.topic_lost");
+}
+
+#[test]
+fn a_record_that_is_too_large_is_named_and_leaves_nothing() {
+    let Some(mut settings) = world("large") else { return };
+    settings.record_bytes_max = 3_000_000;
+    let mut sink = Kafka::new(settings.clone(), "one".to_owned()).unwrap();
+    let mut at = begin(&mut sink).unwrap();
+    let large = |bytes: usize| {
+        let mut records = Records::default();
+        put(&mut records, "A", Some("{}"), 2);
+        // Not compressible: the broker looks at the compressed size.
+        let mut state = 1_u64;
+        let mut noise = String::new();
+        while noise.len() < bytes {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            noise.push_str(&format!("{:016x}", state ^ (state >> 31)));
+        }
+        put(&mut records, "B", Some(&noise), 2);
+        records
+    };
+    // Ours: before anything is sent.
+    halted(sink.append(large(3_100_000)), "kafka.record_too_large");
+    // The broker's.
+    sink.append(large(2_900_000)).unwrap();
+    at.advance(Lsn(3)).unwrap();
+    halted(
+        sink.commit(&at).and_then(|()| settled(&mut sink).map(drop)),
+        "kafka.record_too_large",
+    );
+    let at = sink.recover().unwrap().unwrap();
+    assert_eq!(at.commit_end_lsn, Lsn(1));
+    assert_eq!(seen(&settings), []);
+}
+
+#[test]
+fn a_transaction_that_outlives_its_time_out_is_told_apart() {
+    let Some(mut settings) = world("overrun") else { return };
+    settings.transaction_timeout_ms = 1_500;
+    let mut sink = Kafka::new(settings.clone(), "one".to_owned()).unwrap();
+    begin(&mut sink).unwrap();
+    let mut records = Records::default();
+    put(&mut records, "A", Some("{}"), 2);
+    sink.append(records).unwrap();
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(sink.progress().unwrap_err().fate(), Fate::RetryLonger);
+    begin(&mut sink).unwrap();
+    assert_eq!(seen(&settings), []);
+}
+
+#[test]
+fn a_sink_without_kafka_ends_soon() {
+    let Some(mut settings) = world("away") else { return };
+    settings.brokers = "127.0.0.1:1".to_owned();
+    assert_eq!(kafka::preflight(&settings)[0].code, "kafka.unreachable");
+    let mut sink = Kafka::new(settings, "one".to_owned()).unwrap();
+    let stopper = sink.stopper();
+    let stopping = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(300));
+        stopper.stop();
+        Instant::now()
+    });
+    assert_eq!(sink.recover().unwrap_err().fate(), Fate::Retry);
+    drop(sink);
+    let stopped = stopping.join().unwrap().elapsed();
+    assert!(stopped < Duration::from_secs(2), "{stopped:?}");
+}
+
+/// `WALBRIDGE_TEST_KAFKA_PID` is the broker's process: it is frozen for some seconds.
+#[test]
+fn a_sink_ends_soon_while_kafka_is_frozen() {
+    let Some(settings) = world("frozen") else { return };
+    let Ok(pid) = std::env::var("WALBRIDGE_TEST_KAFKA_PID") else {
+        println!("skipped: WALBRIDGE_TEST_KAFKA_PID is not set");
+        return;
+    };
+    let signal = |name: &str| std::process::Command::new("kill").args([name, &pid]).status().unwrap();
+    for commit in [false, true] {
+        let mut sink = Kafka::new(settings.clone(), "one".to_owned()).unwrap();
+        let mut at = begin(&mut sink).unwrap();
+        signal("-STOP");
+        let mut records = Records::default();
+        put(&mut records, "A", Some("{}"), 2);
+        sink.append(records).unwrap();
+        if commit {
+            at.advance(Lsn(9)).unwrap();
+            sink.commit(&at).unwrap();
+        }
+        std::thread::sleep(Duration::from_millis(500));
+        let begun = Instant::now();
+        drop(sink);
+        let took = begun.elapsed();
+        signal("-CONT");
+        println!("ended after {took:?}");
+        assert!(took < Duration::from_millis(2_500), "{took:?}");
+    }
+    let mut sink = Kafka::new(settings.clone(), "two".to_owned()).unwrap();
+    let at = begin(&mut sink).unwrap();
+    // What was on its way is stored with its position, or not at all.
+    assert_eq!(seen(&settings).len(), usize::from(at.commit_end_lsn == Lsn(9)));
+}
+
+#[test]
+fn small_transactions_are_quick_and_many_records_are_fast() {
+    let Some(mut settings) = world("speed") else { return };
+    settings.kinds.truncate(1);
+    let mut sink = Kafka::new(settings, "one".to_owned()).unwrap();
+    let mut at = begin(&mut sink).unwrap();
+    let value = format!("{{\"data\":\"{}\"}}", "abcdefgh01".repeat(45));
+    let mut took = Vec::new();
+    for number in 0..500_u64 {
+        std::thread::sleep(Duration::from_millis(2));
+        let begun = Instant::now();
+        let mut records = Records::default();
+        put(&mut records, &format!("{number}"), Some(&value), number);
+        sink.append(records).unwrap();
+        at.advance(Lsn(number + 2)).unwrap();
+        sink.commit(&at).unwrap();
+        settled(&mut sink).unwrap();
+        took.push(begun.elapsed());
+    }
+    took.sort();
+    println!("one small transaction: p50 {:?}, p99 {:?}", took[250], took[495]);
+    let count = std::env::var("WALBRIDGE_TEST_RECORDS").map_or(50_000, |count| count.parse().unwrap());
+    let begun = Instant::now();
+    let mut records = Records::default();
+    for number in 0..count {
+        put(
+            &mut records,
+            &format!("{}", number % 10_000),
+            Some(&value),
+            1_000 + number,
+        );
+        if number % 500 == 499 {
+            records = sink.append(records).unwrap();
+        }
+        if number % 50_000 == 49_999 {
+            at.advance(Lsn(1_000 + number)).unwrap();
+            sink.commit(&at).unwrap();
+        }
+    }
+    settled(&mut sink).unwrap();
+    println!("{count} records in {:?}", begun.elapsed());
+}
+
+#[test]
+fn nothing_is_lost_or_told_twice() {
+    let Some(settings) = world("endure") else { return };
+    let seconds = std::env::var("WALBRIDGE_TEST_SECONDS").map_or(2, |seconds| seconds.parse().unwrap());
+    let begun = Instant::now();
+    let mut sink = Kafka::new(settings.clone(), "one".to_owned()).unwrap();
+    let mut faults = 0;
+    let mut last = Lsn(0);
+    while begun.elapsed() < Duration::from_secs(seconds) {
+        let answer = begin(&mut sink).and_then(|mut at| {
+            assert!(at.commit_end_lsn >= last, "the position went back");
+            while begun.elapsed() < Duration::from_secs(seconds) {
+                let number = at.commit_end_lsn.0 + 1;
+                let mut records = Records::default();
+                for row in 0..5 {
+                    put(&mut records, &format!("{row}"), Some(&format!("{number:08}")), number);
+                }
+                sink.append(records)?;
+                at.advance(Lsn(number)).unwrap();
+                sink.commit(&at)?;
+                while sink.progress()?.commits_in_flight > 2 {
+                    std::thread::sleep(Duration::from_micros(200));
+                }
+                last = sink.progress()?.durable_lsn;
+            }
+            settled(&mut sink)
+        });
+        if let Err(error) = answer {
+            assert_eq!(error.fate(), Fate::Retry, "{error}");
+            println!("{:?}: {error}", begun.elapsed());
+            faults += 1;
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+    let at = loop {
+        match sink.recover() {
+            Ok(at) => break at.unwrap(),
+            Err(error) => println!("{error}"),
+        }
+    };
+    let all = seen(&settings);
+    for row in 0..5 {
+        let told: Vec<_> = all
+            .iter()
+            .filter(|(_, key, ..)| *key == row.to_string())
+            .map(|(_, _, value, _)| value.clone())
+            .collect();
+        let wanted: Vec<_> = (2..=at.commit_end_lsn.0).map(|number| format!("{number:08}")).collect();
+        assert!(
+            told == wanted,
+            "key {row}: {} told, {} wanted",
+            told.len(),
+            wanted.len()
+        );
+    }
+    println!("{} transactions, {faults} faults", at.commit_end_lsn.0 - 1);
+}
