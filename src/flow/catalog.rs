@@ -97,6 +97,8 @@ pub enum UniqueKind {
 pub struct ColumnFacts {
     /// Name.
     pub name: String,
+    /// OID of the type as the column declares it (a domain's own).
+    pub type_oid: u32,
     /// Type, domains resolved.
     pub sql_type: SqlType,
     /// The type as `format_type` writes it, such as `numeric(10,2)`.

@@ -265,6 +265,7 @@ fn column(row: &Row, types: &Types, list: Option<Vec<String>>, order: Order) -> 
     };
     Ok(ColumnFacts {
         name: get(row, 1)?,
+        type_oid: get(row, 2)?,
         type_text: match base.text {
             Some(text) => text,
             None => get(row, 8)?,

@@ -1,0 +1,189 @@
+//! Entities held against the catalogue: a mapping that can run, or every finding at once.
+
+mod events;
+mod fields;
+mod names;
+mod old;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use crate::finding::{Cause, Finding, Place, Severity};
+use crate::flow::catalog::{Catalog, SqlType, TableFacts, TableKind};
+use crate::flow::event::{EventKind, KindId, TopicId};
+use crate::mapping::compile::names::{Asked, ColumnNames, unknown};
+use crate::mapping::entity::{Entity, Located};
+use crate::mapping::expression::{Expression, ExpressionError, Names};
+use crate::mapping::plan::{InIdentity, MappedTopic, Mapping, Plan, PlanColumn, TopicHolds};
+
+/// A mapping that can run, and what is worth saying of it.
+#[derive(Debug)]
+pub struct Compiled {
+    /// The mapping.
+    pub mapping: Mapping,
+    /// Warnings and notes.
+    pub findings: Vec<Finding>,
+}
+
+/// Compiles all entities.
+///
+/// # Errors
+/// All findings, where one of them is an error.
+pub fn compile(entities: &[Entity], catalog: &Catalog) -> Result<Compiled, Vec<Finding>> {
+    let mut out = Out { findings: Vec::new(), kinds: Vec::new(), topics: Vec::new() };
+    let mut plans = Vec::new();
+    let mut by_table: BTreeMap<_, Vec<usize>> = BTreeMap::new();
+    let mut type_oids = BTreeMap::new();
+    for entity in entities {
+        let Some(table) = find_table(entity, catalog, &mut out) else { continue };
+        type_oids.insert(table.name.clone(), table.columns.iter().map(|c| (c.name.clone(), c.type_oid)).collect());
+        if let Some(plan) = plan(entity, table, catalog, &mut out) {
+            by_table.entry(table.name.clone()).or_default().push(plans.len());
+            plans.push(plan);
+        }
+    }
+    if out.findings.iter().any(|f| f.severity == Severity::Error) {
+        return Err(out.findings);
+    }
+    let mapping = Mapping { kinds: out.kinds, topics: out.topics, plans, by_table, type_oids };
+    Ok(Compiled { mapping, findings: out.findings })
+}
+
+/// What compiling gathers over all entities.
+struct Out {
+    findings: Vec<Finding>,
+    kinds: Vec<EventKind>,
+    topics: Vec<MappedTopic>,
+}
+
+impl Out {
+    fn error(&mut self, code: &'static str, place: &Place, what: String) {
+        self.findings.push(Finding::error(Cause::Config, code, what).at(place.clone()));
+    }
+
+    fn topic(&mut self, name: &str, holds: TopicHolds) -> TopicId {
+        let number = self.topics.iter().position(|t| t.name == name).unwrap_or_else(|| {
+            self.topics.push(MappedTopic { name: name.to_owned(), holds });
+            self.topics.len() - 1
+        });
+        TopicId(u16::try_from(number).unwrap_or(u16::MAX))
+    }
+
+    fn kind(&mut self, kind: EventKind) -> KindId {
+        self.kinds.push(kind);
+        KindId(u16::try_from(self.kinds.len() - 1).unwrap_or(u16::MAX))
+    }
+
+    /// Compiles an expression; its errors and warnings become findings at its place.
+    fn expression(&mut self, text: &Located, names: &dyn Names, ctype: &str) -> Option<Expression> {
+        match Expression::compile(&text.text, names, ctype) {
+            Ok(expression) => {
+                for warning in expression.warnings() {
+                    let finding = Finding::warning(Cause::Config, "mapping.nullable_comparison", &warning.message);
+                    self.findings.push(with_hint(finding, warning, text));
+                }
+                Some(expression)
+            }
+            Err(error) => {
+                let finding = Finding::error(Cause::Config, "mapping.expression", &error.message);
+                self.findings.push(with_hint(finding, &error, text));
+                None
+            }
+        }
+    }
+
+    /// The same, where the expression is to be a condition.
+    fn condition(&mut self, text: &Located, names: &dyn Names, ctype: &str) -> Option<Expression> {
+        let expression = self.expression(text, names, ctype)?;
+        if *expression.sql_type() != SqlType::Bool {
+            self.error("mapping.condition", &text.place, format!("`{}` is no condition: it is not boolean", text.text));
+            return None;
+        }
+        Some(expression)
+    }
+}
+
+/// A finding at the part of an expression that is meant (the place of a string begins with its quote).
+fn with_hint(finding: Finding, error: &ExpressionError, text: &Located) -> Finding {
+    let mut place = text.place.clone();
+    let start = place.span.start + 1 + error.span.start;
+    let end = place.span.start + 1 + error.span.end;
+    if place.span.len() == text.text.len() + 2 && end <= place.span.end && start < end {
+        place.span = start..end;
+    }
+    let finding = finding.at(place);
+    match &error.hint {
+        Some(hint) => finding.repair(hint.clone()),
+        None => finding,
+    }
+}
+
+fn find_table<'c>(entity: &Entity, catalog: &'c Catalog, out: &mut Out) -> Option<&'c TableFacts> {
+    let Some(table) = catalog.tables.get(&entity.table) else {
+        let names: Vec<String> = catalog.tables.keys().map(ToString::to_string).collect();
+        let what = unknown("table", &entity.table.to_string(), names.iter().map(String::as_str));
+        out.error("mapping.unknown_table", &entity.table_place, what);
+        return None;
+    };
+    if table.kind == TableKind::Unpublishable {
+        let what = format!("{} is no table whose changes are in the log (a view, foreign, unlogged or temporary)", table.name);
+        out.error("mapping.unpublishable", &entity.table_place, what);
+        return None;
+    }
+    Some(table)
+}
+
+fn plan(entity: &Entity, table: &TableFacts, catalog: &Catalog, out: &mut Out) -> Option<Plan> {
+    let asked = RefCell::new(Asked::default());
+    let names = ColumnNames { table, asked: &asked };
+    let filter = match &entity.filter {
+        Some(text) => Some(out.condition(text, &names, &catalog.ctype)?),
+        None => None,
+    };
+    let filter_columns = asked.borrow().columns.len();
+    let fields = fields::compile(entity, table, catalog, &asked, out)?;
+    let key = fields::numbers(&entity.key, &fields);
+    let partition_by = fields::numbers(&entity.partition_by, &fields);
+    let state = entity.state_topic.as_ref().map(|topic| {
+        let topic = out.topic(&topic.text, TopicHolds::States);
+        out.kind(EventKind {
+            name: entity.name.clone(),
+            entity: entity.name.clone(),
+            version: 1,
+            topic,
+            fields: fields.iter().map(|f| f.name.clone()).collect(),
+            key: entity.key.iter().map(|k| k.text.clone()).collect(),
+        })
+    });
+    let mut plan = Plan {
+        entity: entity.name.clone(),
+        place: entity.place.clone(),
+        table: table.name.clone(),
+        columns: Vec::new(),
+        slots: Vec::new(),
+        filter,
+        fields,
+        key,
+        partition_by,
+        state,
+        events: Vec::new(),
+        on_unknown_old: entity.on_unknown_old,
+        follows_old: old::follows(entity),
+    };
+    plan.columns = columns(&asked, table);
+    plan.events = events::compile(entity, &plan, &events::Ground { table, catalog, asked: &asked }, out)?;
+    plan.columns = columns(&asked, table);
+    plan.slots = asked.into_inner().slots;
+    old::check(entity, &plan, &old::Ground { table, filter_columns }, out);
+    Some(plan)
+}
+
+fn columns(asked: &RefCell<Asked>, table: &TableFacts) -> Vec<PlanColumn> {
+    let known = old::identity_columns(table);
+    let column = |name: &String| PlanColumn {
+        name: name.clone(),
+        in_identity: if known.contains(name) { InIdentity::Yes } else { InIdentity::No },
+        sql_type: table.column(name).map_or(SqlType::Text, |facts| facts.sql_type.clone()),
+    };
+    asked.borrow().columns.iter().map(column).collect()
+}
