@@ -1,0 +1,114 @@
+//! A row that cannot be told, and how an operator repairs that.
+
+use crate::finding::{Cause, Finding};
+use crate::flow::position::Lsn;
+use crate::flow::table::TableName;
+use crate::mapping::form::RowProblem;
+use crate::mapping::plan::{Fitted, Plan};
+use crate::mapping::sides::NoValue;
+use crate::mapping::tell::NoTruth;
+
+/// Why a change cannot be told; fields by number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    Filter(NoTruth),
+    Condition(NoTruth),
+    With(NoValue),
+    Field(usize, NoValue),
+    /// `where` looks at a TOAST value that has not changed and is not sent.
+    UnchangedFilter,
+    /// A field needs such a value.
+    Unchanged(usize),
+    /// An old value is needed and not known.
+    UnknownOld,
+    NullKey(usize),
+    TooManyParts,
+}
+
+impl Reason {
+    pub(super) fn of(self, plan: &Plan, fitted: &Fitted) -> Untellable {
+        let field = match self {
+            Self::Field(field, _) | Self::Unchanged(field) | Self::NullKey(field) => plan.fields.get(field),
+            Self::Filter(_) | Self::Condition(_) | Self::With(_) => None,
+            Self::UnchangedFilter | Self::UnknownOld | Self::TooManyParts => None,
+        };
+        let finding = Finding::error(Cause::Surroundings, self.code(), String::new()).at(plan.place.clone());
+        Untellable {
+            table: fitted.table.clone(),
+            entity: plan.entity.clone(),
+            field: field.map(|f| f.name.clone()),
+            why: self.why(),
+            finding: match self.repair(&fitted.table) {
+                Some(repair) => finding.repair(repair),
+                None => finding,
+            },
+        }
+    }
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::Filter(_) | Self::Condition(_) | Self::With(NoValue::Expression(_)) => "row.expression",
+            Self::Field(_, NoValue::Expression(_)) => "row.expression",
+            Self::Field(_, NoValue::Form(RowProblem::UnknownCode)) => "row.unknown_code",
+            Self::Field(_, NoValue::Form(RowProblem::NotUtf8)) => "row.not_utf8",
+            Self::Field(_, NoValue::Form(_)) | Self::With(NoValue::Form(_)) => "row.form",
+            Self::UnchangedFilter | Self::Unchanged(_) => "row.unchanged",
+            Self::UnknownOld => "row.unknown_old",
+            Self::NullKey(_) => "row.null_key",
+            Self::TooManyParts => "row.too_many_records",
+        }
+    }
+
+    fn why(self) -> String {
+        match self {
+            Self::Filter(error) => format!("`where` has no value: {error}"),
+            Self::Condition(error) => format!("`when` has no value: {error}"),
+            Self::With(NoValue::Expression(error)) => format!("`with` has no value: {error}"),
+            Self::With(NoValue::Form(problem)) => format!("`with` is {problem}"),
+            Self::Field(_, NoValue::Expression(error)) => error.to_string(),
+            Self::Field(_, NoValue::Form(problem)) => problem.to_string(),
+            Self::UnchangedFilter | Self::Unchanged(_) => {
+                "an unchanged out-of-line value was not sent and the old row does not give it".to_owned()
+            }
+            Self::UnknownOld => "an old value is needed that the replica identity does not give".to_owned(),
+            Self::NullKey(_) => "its key is null".to_owned(),
+            Self::TooManyParts => "more than 256 records for one change".to_owned(),
+        }
+    }
+
+    fn repair(self, table: &TableName) -> Option<String> {
+        match self {
+            Self::UnchangedFilter | Self::Unchanged(_) | Self::UnknownOld => {
+                let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+                Some(format!("ALTER TABLE {}.{} REPLICA IDENTITY FULL;", quoted(&table.schema), quoted(&table.name)))
+            }
+            Self::Field(_, NoValue::Form(RowProblem::UnknownCode)) => {
+                Some("add the code under `codes`, or say on_unknown = \"null\" or \"raw\"".to_owned())
+            }
+            Self::NullKey(_) => Some("choose a key that is never null, or let `where` leave such rows out".to_owned()),
+            Self::Filter(_) | Self::Condition(_) | Self::With(_) | Self::Field(..) | Self::TooManyParts => None,
+        }
+    }
+}
+
+/// A row change that cannot be told: the bridge halts, nothing of its transaction is published.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Untellable {
+    table: TableName,
+    entity: String,
+    field: Option<String>,
+    why: String,
+    finding: Finding,
+}
+
+impl Untellable {
+    /// The finding, with the place in the log. It names table, entity and field, never a value.
+    pub fn finding(self, commit_lsn: Lsn) -> Finding {
+        let field = self.field.map(|field| format!(".{field}")).unwrap_or_default();
+        let what = format!(
+            "cannot tell {}{field} of a row of {}: {} (transaction at {commit_lsn})",
+            self.entity, self.table, self.why
+        );
+        Finding { what, ..self.finding }
+    }
+}
