@@ -53,15 +53,10 @@ fn one(
         None => None,
     };
     let mut with = Vec::new();
-    for (name, text) in &event.with {
+    for (_, text) in &event.with {
         let expression = out.expression(text, *names, &ground.catalog.ctype)?;
-        match Form::of_type(expression.sql_type()) {
-            Ok(form) => with.push((expression, form)),
-            Err(problem) => {
-                out.error("mapping.form", &text.place, format!("{name}: {}", problem.message));
-                return None;
-            }
-        }
+        let form = Form::of_type(expression.sql_type());
+        with.push((expression, form));
     }
     let all: Vec<usize> = match &event.data {
         Some(data) => fields::numbers(data, &plan.fields),

@@ -91,7 +91,7 @@ impl Ground<'_> {
     fn expression(&self, field: &Field, text: &Located, out: &mut Out) -> Option<(FieldSource, Form)> {
         let names = ColumnNames { table: self.table, asked: self.asked };
         let expression = out.expression(text, &names, &self.catalog.ctype)?;
-        match Form::of_type(expression.sql_type()) {
+        match Form::compile_result(field, expression.sql_type()) {
             Ok(form) => {
                 let columns = self.columns_of(&expression);
                 Some((FieldSource::Expression(expression, columns), form))

@@ -132,10 +132,10 @@ impl Step {
             Self::Instant(instants) => instants.write_operand(text, scratch),
             Self::Parse(pattern, instants) => {
                 let local = pattern.read(text)?;
-                match pattern.is_date() {
-                    true => written(scratch, |out| instant::append_date(&local, out)).map(Piece::Text),
-                    false => instants.write_local_operand(&local, scratch),
+                if pattern.is_date() {
+                    return written(scratch, |out| instant::append_date(&local, out)).map(Piece::Text);
                 }
+                instants.write_local_operand(&local, scratch)
             }
             Self::Decimals(digits, _) => decimals(text, *digits, scratch).map(Piece::Text),
             Self::Codes(codes) => codes.write_operand(text, scratch),
