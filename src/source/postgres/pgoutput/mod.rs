@@ -5,7 +5,11 @@
 
 pub mod encode;
 mod message;
+#[cfg(test)]
+mod random;
 mod reader;
+#[cfg(test)]
+pub(crate) mod session;
 #[cfg(test)]
 mod tests;
 
