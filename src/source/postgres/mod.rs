@@ -1,5 +1,6 @@
 //! A legacy PostgreSQL database, read by logical replication.
 
+pub mod assemble;
 pub mod catalog;
 pub mod pgoutput;
 pub mod preflight;
