@@ -8,6 +8,7 @@ use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
 
 pub mod postgres;
+pub mod scripted;
 
 /// What becomes of an error: only the bridge's supervisor acts on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! A legacy PostgreSQL database, read by logical replication.
 
+pub mod assemble;
 pub mod catalog;
+pub mod pgoutput;
 pub mod preflight;
 pub mod proof;
 pub mod publication;
