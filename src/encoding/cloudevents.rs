@@ -80,14 +80,6 @@ impl Encoder {
         }
     }
 
-    /// Names the fields of `partition_by` for a kind, so that several of them give the same bytes as a key of these
-    /// fields. Without names, several values are written as a JSON array.
-    pub fn name_partition_fields(&mut self, kind: KindId, names: &[String]) {
-        if let Some(fragments) = self.kinds.get_mut(usize::from(kind.0)) {
-            fragments.partition_by = labels(names);
-        }
-    }
-
     /// The `type` of a kind's documents, and of the headers of its tombstones; empty for a kind that is not there.
     pub fn event_type(&self, kind: KindId) -> &str {
         self.kinds.get(usize::from(kind.0)).map_or("", |f| &f.event_type)
@@ -154,7 +146,7 @@ impl Fragments {
             after_time,
             fields: labels(&kind.fields),
             key: labels(&kind.key),
-            partition_by: Vec::new(),
+            partition_by: labels(&kind.partition_by),
             kind: kind.clone(),
         }
     }

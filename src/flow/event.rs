@@ -26,6 +26,8 @@ pub struct EventKind {
     pub fields: Vec<String>,
     /// Names of the key's fields, in order; one or more.
     pub key: Vec<String>,
+    /// Names of `partition_by`'s fields, where that is not the key; empty otherwise.
+    pub partition_by: Vec<String>,
 }
 
 /// A published value: borrowed from the row or from the mapping's scratch.

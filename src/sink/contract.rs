@@ -84,6 +84,7 @@ pub(super) fn settings(name: &str, brokers: &str) -> Settings {
             topic: TopicId(0),
             fields: Vec::new(),
             key: vec!["number".to_owned()],
+            partition_by: Vec::new(),
         }],
         record_bytes_max: 1_000_000,
         queue_bytes_max: 16 << 20,

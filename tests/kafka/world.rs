@@ -36,6 +36,7 @@ pub(super) fn settings(name: &str, brokers: String) -> Settings {
         topic: TopicId(0),
         fields: Vec::new(),
         key: vec!["number".to_owned()],
+        partition_by: Vec::new(),
     };
     Settings {
         written: vec![Topic {

@@ -77,6 +77,7 @@ fn one(
             topic,
             fields: of_fields.chain(event.with.iter().map(|(name, _)| name.clone())).collect(),
             key: entity.key.iter().map(|k| k.text.clone()).collect(),
+            partition_by: entity.partition_by.iter().map(|k| k.text.clone()).collect(),
         };
         Told { kind: out.kind(kind), fields: numbers }
     };

@@ -153,6 +153,7 @@ fn plan(entity: &Entity, table: &TableFacts, catalog: &Catalog, out: &mut Out) -
             topic,
             fields: fields.iter().map(|f| f.name.clone()).collect(),
             key: entity.key.iter().map(|k| k.text.clone()).collect(),
+            partition_by: entity.partition_by.iter().map(|k| k.text.clone()).collect(),
         })
     });
     let mut plan = Plan {

@@ -83,6 +83,7 @@ fn column(sql_type: SqlType) -> ColumnFacts {
     ColumnFacts {
         name: "c".to_owned(),
         sql_type,
+        type_oid: 0,
         type_text,
         nullable: Nullable::Yes,
         collation: String::new(),
