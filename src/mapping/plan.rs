@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::finding::Place;
-use crate::flow::catalog::SqlType;
 use crate::flow::event::{EventKind, KindId};
 use crate::flow::table::{Table, TableName};
 use crate::mapping::entity::{Move, OnUnknownOld};
@@ -45,7 +44,6 @@ pub struct Mapping {
 pub(super) struct Plan {
     pub(super) entity: String,
     pub(super) place: Place,
-    pub(super) table: TableName,
     /// Columns that anything below looks at.
     pub(super) columns: Vec<PlanColumn>,
     /// What a slot of an expression stands for.
@@ -78,8 +76,6 @@ pub(super) struct PlanColumn {
     pub(super) name: String,
     /// Whether every old key of the table (and of each leaf) carries it.
     pub(super) in_identity: InIdentity,
-    /// `char(n)`: compared without its padding.
-    pub(super) sql_type: SqlType,
 }
 
 /// Whether a column is part of every identity.
@@ -174,6 +170,13 @@ pub struct Fitted {
     pub(super) plans: Vec<(usize, Vec<usize>)>,
 }
 
+impl Fitted {
+    /// The table.
+    pub fn table_name(&self) -> &TableName {
+        &self.table
+    }
+}
+
 /// A shape that the mapping does not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Misfit {
@@ -204,7 +207,9 @@ impl Mapping {
     /// # Errors
     /// A mapped column that is gone or has another type.
     pub fn fit(&self, table: &Table) -> Result<Option<Fitted>, Misfit> {
-        let Some(numbers) = self.by_table.get(&table.name) else { return Ok(None) };
+        let Some(numbers) = self.by_table.get(&table.name) else {
+            return Ok(None);
+        };
         let types = self.type_oids.get(&table.name);
         let mut plans = Vec::with_capacity(numbers.len());
         for &number in numbers {
@@ -221,12 +226,17 @@ impl Mapping {
                 let known = types.and_then(|t| t.get(&column.name)).copied();
                 let sent = table.columns.get(at).map(|c| c.type_oid);
                 if known.is_some() && known != sent {
-                    return Err(Misfit::Retyped { column: column.name.clone() });
+                    return Err(Misfit::Retyped {
+                        column: column.name.clone(),
+                    });
                 }
                 places.push(at);
             }
             plans.push((number, places));
         }
-        Ok(Some(Fitted { table: table.name.clone(), plans }))
+        Ok(Some(Fitted {
+            table: table.name.clone(),
+            plans,
+        }))
     }
 }

@@ -33,7 +33,9 @@ impl<'a> Sides<'a> {
     /// A column's value on one side.
     #[inline]
     pub(super) fn cell(&self, side: Side, column: usize) -> Cell<'a> {
-        let Some(&place) = self.places.get(column) else { return Cell::Unknown };
+        let Some(&place) = self.places.get(column) else {
+            return Cell::Unknown;
+        };
         match side {
             Side::New => match (self.new.map(|row| row.cell(place)), self.old) {
                 // An unchanged TOAST value is not sent again; a whole old row has it.
@@ -73,7 +75,7 @@ impl<'a> Sides<'a> {
             None => Ok(Truth::True),
             Some(filter) => match filter.truth(&Here { sides: self, side })? {
                 Truth::Null => Ok(Truth::False),
-                truth => Ok(truth),
+                truth @ (Truth::True | Truth::False | Truth::Unknown) => Ok(truth),
             },
         }
     }
@@ -154,7 +156,9 @@ impl Rendered {
 
     /// Renders one field after those that are there.
     pub(super) fn push(&mut self, sides: &Sides<'_>, side: Side, number: usize, purpose: For) -> Result<(), NoValue> {
-        let Some(field) = sides.plan.fields.get(number) else { return Ok(()) };
+        let Some(field) = sides.plan.fields.get(number) else {
+            return Ok(());
+        };
         let entry = match &field.from {
             FieldSource::Column(column) => {
                 let cell = sides.cell(side, *column);

@@ -52,8 +52,10 @@ impl Mapping {
         change: &Change<'_>,
         at: &At<'_>,
         (desk, listener): (&mut Desk, &mut dyn Listener),
-    ) -> Result<(), Untellable> {
-        let Desk { new_cells, old_cells, .. } = desk;
+    ) -> Result<(), Box<Untellable>> {
+        let Desk {
+            new_cells, old_cells, ..
+        } = desk;
         let (old, new) = match change {
             Change::Insert { new } => (OldTuple::Absent, Some(new)),
             Change::Update { old, new } => (*old, Some(new)),
@@ -77,8 +79,13 @@ impl Mapping {
         let mut told = Ok(());
         for (number, places) in &fitted.plans {
             let Some(plan) = self.plans.get(*number) else { continue };
-            let sides = Sides { plan, places, old: old_row, new: new_row };
-            told = tell_entity(&sides, desk, &mut voice).map_err(|reason| reason.of(plan, fitted));
+            let sides = Sides {
+                plan,
+                places,
+                old: old_row,
+                new: new_row,
+            };
+            told = tell_entity(&sides, desk, &mut voice).map_err(|reason| Box::new(reason.of(plan, fitted)));
             if told.is_err() {
                 break;
             }
@@ -128,11 +135,15 @@ fn leave(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>) -> Result<()
 }
 
 fn go_on(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>) -> Result<(), Reason> {
-    let differs = |number: usize| sides.plan.fields.get(number).is_some_and(|field| {
-        field.from.columns().iter().any(|&c| {
-            !sides.unchanged_unsent(c) && sides.cell(Side::Old, c) != sides.cell(Side::New, c)
+    let differs = |number: usize| {
+        sides.plan.fields.get(number).is_some_and(|field| {
+            field
+                .from
+                .columns()
+                .iter()
+                .any(|&c| !sides.unchanged_unsent(c) && sides.cell(Side::Old, c) != sides.cell(Side::New, c))
         })
-    });
+    };
     let changed = (0..sides.plan.fields.len()).any(differs);
     if !changed {
         voice.listener.suppressed(&sides.plan.entity);
@@ -141,9 +152,8 @@ fn go_on(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>) -> Result<()
     desk.new.render(sides, Side::New, For::Telling)?;
     desk.old.render(sides, Side::Old, For::Telling)?;
     let (old, new) = (&desk.old, &desk.new);
-    let same = |number: usize| {
-        !differs(number) || old.value(sides, Side::Old, number) == new.value(sides, Side::New, number)
-    };
+    let same =
+        |number: usize| !differs(number) || old.value(sides, Side::Old, number) == new.value(sides, Side::New, number);
     // A key whose old value no identity carries matters to nobody here: the config was checked for that.
     let moved = |&number: &usize| !same(number) && old.value(sides, Side::Old, number).is_some();
     if sides.plan.key.iter().any(moved) {
@@ -162,7 +172,13 @@ fn go_on(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>) -> Result<()
 fn speak(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>, moved: Move) -> Result<(), Reason> {
     let plan = sides.plan;
     let side = if moved == Move::Leaves { Side::Old } else { Side::New };
-    let Desk { new, old, compared, with, .. } = desk;
+    let Desk {
+        new,
+        old,
+        compared,
+        with,
+        ..
+    } = desk;
     let of_side: &Rendered = if moved == Move::Leaves { old } else { new };
     if let Some(kind) = plan.state {
         let all: Vec<usize> = match moved {
@@ -170,19 +186,32 @@ fn speak(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>, moved: Move)
             Move::Enters | Move::Changes => (0..plan.fields.len()).collect(),
         };
         let data = (moved != Move::Leaves).then_some(all.as_slice());
-        voice.say(&Saying { sides, side, of_side, kind }, data, &[])?;
+        voice.say(
+            &Saying {
+                sides,
+                side,
+                of_side,
+                kind,
+            },
+            data,
+            &[],
+        )?;
     }
     if plan.events.is_empty() {
         return Ok(());
     }
     let comparing = |purpose| move |(n, no)| (n, no, purpose);
     let [old_compared, new_compared] = compared;
-    for (rendered, of, there) in
-        [(old_compared, Side::Old, moved != Move::Enters), (new_compared, Side::New, moved != Move::Leaves)]
-    {
+    for (rendered, of, there) in [
+        (old_compared, Side::Old, moved != Move::Enters),
+        (new_compared, Side::New, moved != Move::Leaves),
+    ] {
         rendered.clear();
         if there {
-            rendered.render(sides, of, For::Comparing).map_err(comparing(())).map_err(|(n, no, ())| (n, no))?;
+            rendered
+                .render(sides, of, For::Comparing)
+                .map_err(comparing(()))
+                .map_err(|(n, no, ())| (n, no))?;
         }
     }
     let compared = &*compared;
@@ -211,14 +240,28 @@ fn say_event(
     let sides = operands.sides;
     with.clear();
     for (expression, form) in &event.with {
-        with.push_text(form, |out| expression.write(operands, out)).map_err(Reason::With)?;
+        with.push_text(form, |out| expression.write(operands, out))
+            .map_err(Reason::With)?;
     }
-    let Told { kind, fields } = if side == Side::Old { &event.told_leaving } else { &event.told };
+    let Told { kind, fields } = if side == Side::Old {
+        &event.told_leaving
+    } else {
+        &event.told
+    };
     let mut extra = Vec::with_capacity(event.with.len());
     for number in 0..event.with.len() {
         extra.push(with.value(sides, side, number).ok_or(Reason::UnknownOld)?);
     }
-    voice.say(&Saying { sides, side, of_side, kind: *kind }, Some(fields), &extra)
+    voice.say(
+        &Saying {
+            sides,
+            side,
+            of_side,
+            kind: *kind,
+        },
+        Some(fields),
+        &extra,
+    )
 }
 
 /// What one record is made of.
@@ -231,7 +274,9 @@ struct Saying<'s, 'a> {
 
 impl Saying<'_, '_> {
     fn value(&self, field: usize) -> Result<Value<'_>, Reason> {
-        self.of_side.value(self.sides, self.side, field).ok_or(Reason::Unchanged(field))
+        self.of_side
+            .value(self.sides, self.side, field)
+            .ok_or(Reason::Unchanged(field))
     }
 
     fn values(&self, fields: &[usize]) -> Result<Vec<Value<'_>>, Reason> {
@@ -257,12 +302,21 @@ impl Voice<'_> {
         if let Some(data) = &mut data {
             data.extend_from_slice(extra);
         }
-        let At { epoch, transaction, rank } = *self.at;
+        let At {
+            epoch,
+            transaction,
+            rank,
+        } = *self.at;
         let part = self.part;
         self.part = part.checked_add(1).ok_or(Reason::TooManyParts)?;
         self.listener.hear(&DomainEvent {
             kind: saying.kind,
-            position: Position { epoch, commit_lsn: transaction.commit_lsn, rank, part },
+            position: Position {
+                epoch,
+                commit_lsn: transaction.commit_lsn,
+                rank,
+                part,
+            },
             transaction,
             key: &key,
             partition_by: partition_by.as_deref(),

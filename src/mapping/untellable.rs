@@ -80,7 +80,11 @@ impl Reason {
         match self {
             Self::UnchangedFilter | Self::Unchanged(_) | Self::UnknownOld => {
                 let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-                Some(format!("ALTER TABLE {}.{} REPLICA IDENTITY FULL;", quoted(&table.schema), quoted(&table.name)))
+                Some(format!(
+                    "ALTER TABLE {}.{} REPLICA IDENTITY FULL;",
+                    quoted(&table.schema),
+                    quoted(&table.name)
+                ))
             }
             Self::Field(_, NoValue::Form(RowProblem::UnknownCode)) => {
                 Some("add the code under `codes`, or say on_unknown = \"null\" or \"raw\"".to_owned())

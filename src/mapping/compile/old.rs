@@ -36,8 +36,15 @@ fn identities(table: &TableFacts) -> Vec<(&TableName, &Identity)> {
 /// Columns that every old row carries.
 pub(super) fn identity_columns(table: &TableFacts) -> Vec<String> {
     let all = identities(table);
-    let Some((_, first)) = all.first() else { return Vec::new() };
-    first.columns.iter().filter(|c| all.iter().all(|(_, i)| i.columns.contains(c))).cloned().collect()
+    let Some((_, first)) = all.first() else {
+        return Vec::new();
+    };
+    first
+        .columns
+        .iter()
+        .filter(|c| all.iter().all(|(_, i)| i.columns.contains(c)))
+        .cloned()
+        .collect()
 }
 
 /// Finds what is missing, with the exact statement that would give it.
@@ -47,18 +54,35 @@ pub(super) fn check(entity: &Entity, plan: &Plan, ground: &Ground<'_>, out: &mut
     }
     let needed = needed(entity, plan, ground.filter_columns);
     for (table, identity) in identities(ground.table) {
-        let names = needed.iter().filter_map(|column| plan.columns.get(*column)).map(|c| &c.name);
+        let names = needed
+            .iter()
+            .filter_map(|column| plan.columns.get(*column))
+            .map(|c| &c.name);
         let missing: Vec<&String> = names.filter(|name| !identity.columns.contains(name)).collect();
         if missing.is_empty() && identity.kind != ReplicaIdentity::Nothing && !identity.columns.is_empty() {
             continue;
         }
-        let list = missing.iter().map(|c| format!("\"{c}\"")).collect::<Vec<_>>().join(", ");
+        let list = missing
+            .iter()
+            .map(|c| format!("\"{c}\""))
+            .collect::<Vec<_>>()
+            .join(", ");
         let what = if missing.is_empty() {
-            format!("{table} has no replica identity: its updates and deletes cannot be told of {}", entity.name)
+            format!(
+                "{table} has no replica identity: its updates and deletes cannot be told of {}",
+                entity.name
+            )
         } else {
-            format!("{} needs {list} of the old row, which the replica identity of {table} does not give", entity.name)
+            format!(
+                "{} needs {list} of the old row, which the replica identity of {table} does not give",
+                entity.name
+            )
         };
-        let sql = format!("ALTER TABLE {}.{} REPLICA IDENTITY FULL;", quoted(&table.schema), quoted(&table.name));
+        let sql = format!(
+            "ALTER TABLE {}.{} REPLICA IDENTITY FULL;",
+            quoted(&table.schema),
+            quoted(&table.name)
+        );
         out.findings.push(
             Finding::error(Cause::Surroundings, "mapping.identity", what)
                 .at(entity.place.clone())
@@ -86,7 +110,10 @@ fn needed(entity: &Entity, plan: &Plan, filter_columns: usize) -> Vec<usize> {
         columns.extend(watched.flat_map(|f| f.from.columns()));
     }
     for (event, declared) in plan.events.iter().zip(&entity.events) {
-        let slots = event.when.iter().chain(event.with.iter().map(|(expression, _)| expression));
+        let slots = event
+            .when
+            .iter()
+            .chain(event.with.iter().map(|(expression, _)| expression));
         for slot in slots.flat_map(|expression| expression.slots()) {
             match plan.slots.get(usize::from(*slot)) {
                 Some(Slot::Column(Side::Old, column)) => columns.push(*column),
