@@ -9,6 +9,9 @@ use crate::mapping::expression::EvaluationError;
 
 const OUT_OF_RANGE: EvaluationError = EvaluationError("value overflows numeric format");
 const BY_ZERO: EvaluationError = EvaluationError("division by zero");
+const TOO_MANY_PLACES: EvaluationError = EvaluationError("a number rounded to more than 2000 places");
+/// Places that every release rounds to alike.
+const PLACES_MAX: usize = 2000;
 /// Digits before and after the point that `numeric` can store.
 const WHOLE_DIGITS_MAX: usize = 131_072;
 const SCALE_MAX: u32 = 16_383;
@@ -289,7 +292,12 @@ impl Decimal {
         let Some((value, scale)) = self.finite() else {
             return Ok(self.clone());
         };
-        let places = places.clamp(-2000, 2000);
+        // What lies beyond was limited to 2000 places until a minor release of each version lifted it.
+        let beyond = usize::try_from(places.unsigned_abs()).is_ok_and(|n| n > PLACES_MAX);
+        if places > 0 && beyond || places < 0 && beyond && value.magnitude().to_string().len() > PLACES_MAX {
+            return Err(TOO_MANY_PLACES);
+        }
+        let places = places.max(-2000);
         let target = u32::try_from(places.max(0)).unwrap_or(0);
         let cut = i64::from(scale) - places;
         let Ok(cut) = u32::try_from(cut) else {

@@ -95,15 +95,46 @@ pub(super) fn parse(text: &[u8], width: Width) -> Result<f64, Option<EvaluationE
     if named && text.to_ascii_lowercase().contains("nan") && text.len() > 3 {
         return Err(None);
     }
-    let value = match width {
-        Width::Real => f64::from(text.parse::<f32>().map_err(|_| None)?),
-        Width::Double => text.parse::<f64>().map_err(|_| None)?,
-    };
-    let mantissa = text.split(['e', 'E']).next().unwrap_or_default();
-    if !named && (value.is_infinite() || (value == 0.0 && mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b)))) {
+    if named {
+        return read(text, width).ok_or(None);
+    }
+    // A number out of range is found before what follows it.
+    let number = number_before(text);
+    let value = read(number, width).ok_or(None)?;
+    let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
+    if value.is_infinite() || (value == 0.0 && mantissa.bytes().any(|b| (b'1'..=b'9').contains(&b))) {
         return Err(Some(RANGE));
     }
-    Ok(value)
+    if number.len() == text.len() {
+        Ok(value)
+    } else {
+        Err(None)
+    }
+}
+
+fn read(text: &str, width: Width) -> Option<f64> {
+    match width {
+        Width::Real => text.parse::<f32>().ok().map(f64::from),
+        Width::Double => text.parse::<f64>().ok(),
+    }
+}
+
+/// As much of a text as is a decimal number.
+fn number_before(text: &str) -> &str {
+    let digits = |from: usize| text.bytes().skip(from).take_while(u8::is_ascii_digit).count();
+    let signed = |at: usize| usize::from(matches!(text.as_bytes().get(at), Some(b'+' | b'-')));
+    let start = signed(0);
+    let mut end = start + digits(start);
+    if text.as_bytes().get(end) == Some(&b'.') {
+        end += 1 + digits(end + 1);
+    }
+    if matches!(text.as_bytes().get(end), Some(b'e' | b'E')) {
+        let exponent = end + 1 + signed(end + 1);
+        if digits(exponent) > 0 {
+            end = exponent + digits(exponent);
+        }
+    }
+    text.get(..end).unwrap_or_default()
 }
 
 /// What C's `isspace` takes.
@@ -159,6 +190,14 @@ fn shortest(value: f64, width: Width) -> (String, i32) {
         Width::Double => split(format!("{magnitude:e}")),
     };
     let mut best = (digits, exponent);
+    // Of two that are equally near, PostgreSQL takes the even one, as does formatting to a number of digits.
+    let even = format!("{magnitude:.*e}", best.0.len().saturating_sub(1));
+    if even
+        .parse::<f64>()
+        .is_ok_and(|again| narrowed(again, width).total_cmp(&magnitude).is_eq())
+    {
+        best = split(even);
+    }
     for _ in 0..17 {
         let last = best.1 - i32::try_from(best.0.len()).unwrap_or(0) + 1;
         if !on_boundary(&best.0, last, magnitude, width) {

@@ -6,8 +6,9 @@ pub(super) const DAY: i128 = 86_400_000_000;
 /// `infinity` and `-infinity` lie beyond every finite value.
 pub(super) const INFINITY: i128 = i128::MAX;
 pub(super) const MINUS_INFINITY: i128 = i128::MIN;
-/// Julian day numbers of the epoch and of the first day that both types can hold (4713-11-24 BC, proleptic Gregorian).
+/// 2000-01-01 by days since 0000-03-01, where the reckoning of leap years begins.
 const EPOCH_DAYS: i128 = 730_425;
+/// The first day that both types can hold (4714-11-24 BC, proleptic Gregorian), by days since 2000-01-01.
 const FIRST_DAY: i128 = -2_451_545;
 /// The first day beyond `date` (5874898-01-01) and beyond `timestamp` (294277-01-01).
 const DATE_END: i128 = 2_145_031_949;
@@ -27,12 +28,12 @@ fn days(year: i128, month: i128, day: i128) -> i128 {
     let era = shifted.div_euclid(400);
     let of_era = shifted.rem_euclid(400);
     let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year + 60 - EPOCH_DAYS - 1 - 305 + 305
+    era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - EPOCH_DAYS
 }
 
 /// The inverse of [`days`].
 fn civil(days: i128) -> (i128, i128, i128) {
-    let shifted = days + EPOCH_DAYS - 59;
+    let shifted = days + EPOCH_DAYS;
     let era = shifted.div_euclid(146_097);
     let of_era = shifted.rem_euclid(146_097);
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;

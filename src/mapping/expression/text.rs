@@ -53,11 +53,19 @@ pub(super) fn input(text: &[u8], kind: &Kind) -> Result<Value<'static>, Evaluati
     match kind {
         Kind::Bool => boolean(trimmed).map(Value::Bool).ok_or(SYNTAX),
         Kind::Int2 | Kind::Int4 | Kind::Int8 => {
-            let digits = trimmed.strip_prefix(['+', '-']).unwrap_or(trimmed);
-            if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+            let unsigned = trimmed.strip_prefix(['+', '-']).unwrap_or(trimmed);
+            let digits = unsigned.bytes().take_while(u8::is_ascii_digit).count();
+            let (number, _) = trimmed.split_at(trimmed.len() - unsigned.len() + digits);
+            if digits == 0 {
                 return Err(SYNTAX);
             }
-            within(trimmed.parse().map_err(|_| out_of(kind))?, kind).map(Value::Int)
+            // A number too large is found before what follows it.
+            let value = within(number.parse().map_err(|_| out_of(kind))?, kind)?;
+            if number.len() == trimmed.len() {
+                Ok(Value::Int(value))
+            } else {
+                Err(SYNTAX)
+            }
         }
         Kind::Numeric => Decimal::parse(trimmed.as_bytes()).map(Value::Decimal).ok_or(SYNTAX),
         Kind::Float4 => float::parse(text, Width::Real)

@@ -52,6 +52,11 @@ impl Builder<'_> {
                 None => self.condition(condition, "CASE/WHEN")?,
                 Some(operand) => {
                     let (operand, value) = (self.node(operand)?, self.node(condition)?);
+                    let operand = if operand.kind == Kind::Literal {
+                        self.brought(operand, &Kind::Text, place)?
+                    } else {
+                        operand
+                    };
                     let (pair, by) = self.paired(Comparison::Equal, [operand, value], place)?;
                     let op = Op::Compare(Comparison::Equal, by, Box::new(pair));
                     self.finish(op, Kind::Bool, Collation::Default, place)?
@@ -93,8 +98,12 @@ impl Builder<'_> {
     }
 
     pub(super) fn nullif(&mut self, a: Node, b: Node, place: &Range<usize>) -> Built {
+        // Where PostgreSQL has an operator for the two types as they are, the first keeps its type.
+        let keeps = (a.kind.is_integer() && b.kind.is_integer()) || (a.kind == Kind::Float4 && b.kind.is_number());
+        let (as_it_is, collation) = (a.clone(), self.together(&a, &b, place)?);
         let ([a, b], by) = self.paired(Comparison::Equal, [a, b], place)?;
-        let (first, kind, collation) = (a.clone(), a.kind.clone(), a.collation.clone());
+        let first = if keeps { as_it_is } else { a.clone() };
+        let kind = first.kind.clone();
         let op = Op::Compare(Comparison::Equal, by, Box::new([a, b]));
         let equal = self.finish(op, Kind::Bool, Collation::Default, place)?;
         self.finish(Op::NullIf(Box::new(first), Box::new(equal)), kind, collation, place)

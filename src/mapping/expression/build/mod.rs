@@ -72,6 +72,7 @@ impl<'b> Builder<'b> {
                 Some("split it into several fields"),
             ));
         }
+        self.unchained(expr, &place)?;
         let node = self.dispatch(expr, &place);
         self.depth -= 1;
         node
@@ -132,6 +133,20 @@ impl<'b> Builder<'b> {
             Expr::Function(function) => self.function(function, place),
             other => Err(self.refused(other, place)),
         }
+    }
+
+    /// PostgreSQL reads no chain such as `a = b = c`.
+    fn unchained(&self, expr: &Expr, place: &Range<usize>) -> Result<(), ExpressionError> {
+        let level = refusal::chain_level(expr);
+        if level.is_none()
+            || refusal::sides(expr)
+                .into_iter()
+                .all(|side| refusal::chain_level(side) != level)
+        {
+            return Ok(());
+        }
+        let hint = Some("write parentheses around one of them");
+        Err(self.error(place, "operators of one rank cannot be chained".to_owned(), hint))
     }
 
     fn error(&self, place: &Range<usize>, message: String, hint: Option<&str>) -> ExpressionError {

@@ -7,7 +7,7 @@ use sqlparser::ast::{Expr, Value as Written};
 use crate::flow::catalog::Nullable;
 use crate::mapping::expression::ExpressionError;
 use crate::mapping::expression::build::cast::showable;
-use crate::mapping::expression::build::{Builder, Built};
+use crate::mapping::expression::build::{Builder, Built, refusal};
 use crate::mapping::expression::kind::{Kind, promoted};
 use crate::mapping::expression::node::{Arithmetic, By, Collation, Comparison, Junction, Negated, Node, Op};
 
@@ -102,6 +102,14 @@ impl Builder<'_> {
     /// `between` is two comparisons joined by AND; `not between` is the two contrary ones joined by OR.
     pub(super) fn between(&mut self, negated: Negated, parts: [&Expr; 3], place: &Range<usize>) -> Built {
         let [x, low, high] = parts;
+        if !refusal::may_be_bound(low) {
+            let hint = Some("write parentheses around it");
+            return Err(self.error(
+                &self.source.place(low),
+                "a bound of BETWEEN of this form".to_owned(),
+                hint,
+            ));
+        }
         let ([below, above], junction) = match negated {
             Negated::No => ([Comparison::GreaterOrEqual, Comparison::LessOrEqual], Junction::And),
             Negated::Yes => ([Comparison::Less, Comparison::Greater], Junction::Or),

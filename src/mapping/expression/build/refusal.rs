@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use sqlparser::ast::Expr;
+use sqlparser::ast::{BinaryOperator, CastKind, Expr, UnaryOperator};
 
 use crate::mapping::expression::ExpressionError;
 use crate::mapping::expression::build::Builder;
@@ -20,6 +20,61 @@ const RESERVED: &str = " all analyse analyze and any array as asc asymmetric aut
 pub(super) fn is_reserved(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     RESERVED.split_ascii_whitespace().any(|word| word == name)
+}
+
+/// The rank of an operator that does not stand beside its like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    Is,
+    Comparison,
+    Membership,
+}
+
+pub(super) fn chain_level(expr: &Expr) -> Option<Level> {
+    match expr {
+        Expr::IsNull(_) | Expr::IsNotNull(_) | Expr::IsTrue(_) | Expr::IsNotTrue(_) | Expr::IsFalse(_) => {
+            Some(Level::Is)
+        }
+        Expr::IsNotFalse(_) | Expr::IsUnknown(_) | Expr::IsNotUnknown(_) => Some(Level::Is),
+        Expr::IsDistinctFrom(..) | Expr::IsNotDistinctFrom(..) => Some(Level::Is),
+        Expr::Between { .. } | Expr::In { .. } | Expr::Like { .. } | Expr::ILike { .. } => Some(Level::Membership),
+        Expr::BinaryOp { op, .. } => match op {
+            BinaryOperator::Eq | BinaryOperator::NotEq | BinaryOperator::Lt | BinaryOperator::LtEq => {
+                Some(Level::Comparison)
+            }
+            BinaryOperator::Gt | BinaryOperator::GtEq => Some(Level::Comparison),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The operands of such an operator that may stand beside it without parentheses.
+pub(super) fn sides(expr: &Expr) -> Vec<&Expr> {
+    match expr {
+        Expr::IsNull(x) | Expr::IsNotNull(x) | Expr::IsTrue(x) | Expr::IsNotTrue(x) | Expr::IsFalse(x) => vec![x],
+        Expr::IsNotFalse(x) | Expr::IsUnknown(x) | Expr::IsNotUnknown(x) | Expr::In { expr: x, .. } => vec![x],
+        Expr::IsDistinctFrom(a, b) | Expr::IsNotDistinctFrom(a, b) => vec![a, b],
+        Expr::BinaryOp { left, right, .. } => vec![left, right],
+        Expr::Like { expr, pattern, .. } | Expr::ILike { expr, pattern, .. } => vec![expr, pattern],
+        Expr::Between { expr, low, high, .. } => vec![expr, low, high],
+        _ => Vec::new(),
+    }
+}
+
+/// Whether the first bound of BETWEEN may stand without parentheses.
+pub(super) fn may_be_bound(expr: &Expr) -> bool {
+    match expr {
+        Expr::Collate { .. } => false,
+        Expr::UnaryOp { op, expr } => *op != UnaryOperator::Not && may_be_bound(expr),
+        Expr::BinaryOp { left, right, .. } => may_be_bound(left) && may_be_bound(right),
+        Expr::Cast {
+            kind: CastKind::DoubleColon,
+            expr,
+            ..
+        } => may_be_bound(expr),
+        _ => true,
+    }
 }
 
 pub(super) fn operators() -> String {
