@@ -13,6 +13,7 @@
     reason = "a test says by a panic what went wrong, and by a line why it was skipped"
 )]
 
+mod letters;
 mod random;
 mod unknown;
 mod world;

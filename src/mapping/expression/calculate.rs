@@ -6,6 +6,7 @@ use crate::mapping::expression::EvaluationError;
 use crate::mapping::expression::decimal::Decimal;
 use crate::mapping::expression::float;
 use crate::mapping::expression::kind::Kind;
+use crate::mapping::expression::letter;
 use crate::mapping::expression::node::{Arithmetic, Cast, Function, Value};
 use crate::mapping::expression::stamp;
 use crate::mapping::expression::text;
@@ -167,8 +168,8 @@ fn of_text<'a>(
         }
         (Function::LowerAscii, ..) => owned(string.to_ascii_lowercase()),
         (Function::UpperAscii, ..) => owned(string.to_ascii_uppercase()),
-        (Function::LowerUnicode, ..) => owned(string.chars().map(text::lower).collect()),
-        (Function::UpperUnicode, ..) => owned(string.chars().map(text::upper).collect()),
+        (Function::LowerUnicode, ..) => owned(letter::to_lower(string)?),
+        (Function::UpperUnicode, ..) => owned(letter::to_upper(string)?),
         (Function::Length, ..) => Ok(Value::Int(i64::try_from(string.chars().count()).unwrap_or(i64::MAX))),
         (Function::Substr, Some(Value::Int(start)), length) => {
             let length = match length {

@@ -12,6 +12,7 @@ mod decimal;
 mod evaluate;
 mod float;
 mod kind;
+mod letter;
 mod like;
 mod node;
 mod parse;

@@ -230,35 +230,3 @@ pub(super) fn replace(text: &str, from: &str, to: &str) -> Result<String, Evalua
     }
     Ok(text.replace(from, to))
 }
-
-/// Unicode's simple mapping to lower case, one character to one.
-pub(super) fn lower(c: char) -> char {
-    let mut mapped = c.to_lowercase();
-    match (mapped.next(), mapped.next()) {
-        (Some(one), None) => one,
-        // U+0130 alone has a longer full mapping.
-        _ => {
-            if c == '\u{130}' {
-                'i'
-            } else {
-                c
-            }
-        }
-    }
-}
-
-/// Unicode's simple mapping to upper case.
-pub(super) fn upper(c: char) -> char {
-    let mut mapped = c.to_uppercase();
-    match (mapped.next(), mapped.next()) {
-        (Some(one), None) => one,
-        _ => {
-            let titled = match u32::from(c) {
-                n @ (0x1F80..=0x1F87 | 0x1F90..=0x1F97 | 0x1FA0..=0x1FA7) => n + 8,
-                n @ (0x1FB3 | 0x1FC3 | 0x1FF3) => n + 9,
-                n => n,
-            };
-            char::from_u32(titled).unwrap_or(c)
-        }
-    }
-}
