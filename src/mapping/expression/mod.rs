@@ -17,6 +17,8 @@ mod like;
 mod node;
 mod parse;
 mod stamp;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use compiled::Expression;
