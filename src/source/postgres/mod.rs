@@ -2,6 +2,8 @@
 
 pub mod assemble;
 pub mod catalog;
+mod connect;
+mod follow;
 pub mod pgoutput;
 pub mod preflight;
 pub mod proof;
@@ -10,4 +12,8 @@ pub mod settings;
 pub mod setup;
 pub mod slot;
 pub mod sql;
+mod stream;
 pub mod watch;
+
+pub use crate::source::postgres::follow::Postgres;
+pub use crate::source::postgres::stream::Timing;
