@@ -8,8 +8,12 @@
     reason = "a test says by a panic what went wrong, and by a line why it was skipped"
 )]
 
+mod cluster;
+mod connecting;
+mod enduring;
 mod following;
 mod reader;
+mod speed;
 #[expect(dead_code, reason = "its other half is for the tests of the catalogue")]
 #[path = "../catalog/world.rs"]
 mod world;
