@@ -19,3 +19,5 @@ pub mod secret;
 pub mod sink;
 /// `[3]` Where changes come from.
 pub mod source;
+/// `[0]` What operators see: status and metrics.
+pub mod telemetry;

@@ -1,0 +1,262 @@
+//! What operators see: one status value that the bridge writes and the HTTP room reads, and every metric's name.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+mod meters;
+mod report;
+mod spread;
+mod tally;
+#[cfg(test)]
+mod tests;
+
+pub use meters::Meters;
+pub use report::{EntityCount, EventCount, Positions, Report, SlotSize, Told};
+pub use tally::{Operation, Tally};
+
+/// 2000-01-01 00:00:00 UTC, from which PostgreSQL counts, in microseconds of Unix time.
+pub const POSTGRES_EPOCH_UNIX_MICROS: i64 = 946_684_800_000_000;
+/// Stands for "everything seen is durable".
+const NOTHING_OPEN: i64 = i64::MAX;
+/// Stands for a moment that has not been.
+const NEVER: u64 = u64::MAX;
+
+/// What a bridge is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It connects and proves its position.
+    Starting,
+    /// Another bridge of this name holds the slot.
+    Waiting,
+    /// It carries changes.
+    Streaming,
+    /// A transient fault; it begins again soon.
+    Retrying,
+    /// An operator must act.
+    Halted,
+    /// It was asked to stop.
+    Stopping,
+}
+
+impl State {
+    /// All, in the order of a life.
+    pub const ALL: [Self; 6] = [
+        Self::Starting,
+        Self::Waiting,
+        Self::Streaming,
+        Self::Retrying,
+        Self::Halted,
+        Self::Stopping,
+    ];
+
+    /// The state as metrics and `/status` spell it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Waiting => "waiting",
+            Self::Streaming => "streaming",
+            Self::Retrying => "retrying",
+            Self::Halted => "halted",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+/// What is counted by name; a number in a [`Tally`] is an index into one of these lists.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Names {
+    /// Name of the bridge.
+    pub bridge: String,
+    /// Version of the program.
+    pub version: String,
+    /// Entities.
+    pub entities: Vec<String>,
+    /// Topics.
+    pub topics: Vec<String>,
+    /// Kinds of records; a state record is a kind of its own.
+    pub kinds: Vec<KindNames>,
+}
+
+/// Labels of one kind of records.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KindNames {
+    /// Its entity.
+    pub entity: String,
+    /// Its event; for a state record the entity's name.
+    pub event: String,
+    /// Its topic, an index into [`Names::topics`].
+    pub topic: usize,
+}
+
+/// What changes seldom, and is told in words.
+#[derive(Debug)]
+struct Story {
+    state: State,
+    since: Instant,
+    restarts: u64,
+    restart: Option<(Instant, String, String)>,
+    halt: Option<(Instant, String)>,
+    slot: Option<SlotSize>,
+}
+
+/// The one status of a bridge. Writing costs a few relaxed stores; reading gives a [`Report`] or the metrics.
+#[derive(Debug)]
+pub struct Status {
+    names: Names,
+    meters: Meters,
+    born: Instant,
+    beat_ms: AtomicU64,
+    heard_ms: AtomicU64,
+    durable_lsn: AtomicU64,
+    seen_lsn: AtomicU64,
+    server_lsn: AtomicU64,
+    /// Source commit time of the oldest transaction that is seen and not durable.
+    oldest_unix_micros: Arc<AtomicI64>,
+    story: Mutex<Story>,
+}
+
+impl Status {
+    /// A bridge that starts.
+    pub fn new(names: Names) -> Self {
+        let born = Instant::now();
+        Self {
+            meters: Meters::new(&names),
+            names,
+            born,
+            beat_ms: AtomicU64::new(0),
+            heard_ms: AtomicU64::new(NEVER),
+            durable_lsn: AtomicU64::new(0),
+            seen_lsn: AtomicU64::new(0),
+            server_lsn: AtomicU64::new(0),
+            oldest_unix_micros: Arc::new(AtomicI64::new(NOTHING_OPEN)),
+            story: Mutex::new(Story {
+                state: State::Starting,
+                since: born,
+                restarts: 0,
+                restart: None,
+                halt: None,
+                slot: None,
+            }),
+        }
+    }
+
+    /// Says what the bridge does now. Saying it again changes nothing.
+    pub fn set_state(&self, state: State) {
+        self.beat();
+        let mut story = self.story();
+        if story.state != state {
+            story.state = state;
+            story.since = Instant::now();
+        }
+    }
+
+    /// The bridge's thread is alive; every other call of the bridge says so too, long waits need this one.
+    pub fn beat(&self) {
+        self.beat_ms.store(self.age_ms(), Ordering::Relaxed);
+    }
+
+    /// The server said something, if only that it is there.
+    pub fn heard(&self) {
+        self.heard_ms.store(self.age_ms(), Ordering::Relaxed);
+    }
+
+    /// How far is stored in Kafka, and how far the stream has been read.
+    pub fn moved(&self, durable_lsn: u64, seen_lsn: u64) {
+        self.beat();
+        self.durable_lsn.store(durable_lsn, Ordering::Relaxed);
+        self.seen_lsn.fetch_max(seen_lsn.max(durable_lsn), Ordering::Relaxed);
+    }
+
+    /// What the server says of itself: where its log ends, how much it keeps for the slot, and how much more it may
+    /// write before the slot is lost (none: no limit).
+    pub fn server(&self, server_lsn: u64, retained_bytes: u64, safe_bytes: Option<u64>) {
+        self.server_lsn.store(server_lsn, Ordering::Relaxed);
+        self.story().slot = Some(SlotSize {
+            retained_bytes,
+            safe_bytes,
+        });
+    }
+
+    /// The bridge begins again after a transient fault; `reason` is one word for the metric, `what` the error.
+    pub fn restarted(&self, reason: &str, what: &str) {
+        self.beat();
+        self.meters.restarted(reason);
+        let mut story = self.story();
+        story.restarts = story.restarts.saturating_add(1);
+        story.restart = Some((Instant::now(), reason.to_owned(), what.to_owned()));
+    }
+
+    /// The bridge halts: an operator must act.
+    pub fn halted(&self, what: &str) {
+        self.set_state(State::Halted);
+        self.story().halt = Some((Instant::now(), what.to_owned()));
+    }
+
+    /// An empty tally that fits the names, one for each run.
+    pub fn tally(&self) -> Tally {
+        Tally::new(&self.names, Arc::clone(&self.oldest_unix_micros))
+    }
+
+    /// Counts what is durable by now: all that was sealed up to `durable_lsn`.
+    pub fn publish(&self, tally: &mut Tally, durable_lsn: u64) {
+        self.beat();
+        let now = unix_micros();
+        while let Some(counts) = tally.take_durable(durable_lsn) {
+            self.meters.add(&counts, &self.names, now);
+            tally.reuse(counts);
+        }
+        tally.tell_oldest();
+    }
+
+    /// Age of the oldest source commit that is seen and not durable, in seconds; 0 where there is none.
+    pub fn lag_seconds(&self) -> f64 {
+        match self.oldest_unix_micros.load(Ordering::Relaxed) {
+            NOTHING_OPEN => 0.0,
+            oldest => seconds_between(oldest, unix_micros()),
+        }
+    }
+
+    /// Log that is not durable in Kafka yet, in bytes, as far as is known.
+    pub fn lag_bytes(&self) -> u64 {
+        let ahead = self
+            .seen_lsn
+            .load(Ordering::Relaxed)
+            .max(self.server_lsn.load(Ordering::Relaxed));
+        match self.durable_lsn.load(Ordering::Relaxed) {
+            0 => 0,
+            durable => ahead.saturating_sub(durable),
+        }
+    }
+
+    fn age_ms(&self) -> u64 {
+        u64::try_from(self.born.elapsed().as_millis()).unwrap_or(NEVER)
+    }
+
+    fn ago(&self, moment_ms: u64) -> Option<Duration> {
+        (moment_ms != NEVER).then(|| Duration::from_millis(self.age_ms().saturating_sub(moment_ms)))
+    }
+
+    fn story(&self) -> MutexGuard<'_, Story> {
+        self.story.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The wall clock: a source commit's age can be told by no other, and nothing is decided by it but readiness.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the age of a source commit is a difference of wall clocks"
+)]
+fn unix_micros() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since
+        .ok()
+        .and_then(|age| i64::try_from(age.as_micros()).ok())
+        .unwrap_or(0)
+}
+
+/// Seconds from one moment to a later one; 0 where the clocks disagree.
+fn seconds_between(earlier_unix_micros: i64, later_unix_micros: i64) -> f64 {
+    let micros = later_unix_micros.saturating_sub(earlier_unix_micros);
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0)).as_secs_f64()
+}
