@@ -11,6 +11,8 @@ pub mod encoding;
 pub mod finding;
 /// `[0]` The values that move, in the order in which a change becomes them.
 pub mod flow;
+/// `[6]` Health, status and metrics for operators.
+pub mod http;
 /// `[2]` Row changes to domain events.
 pub mod mapping;
 /// `[0]` Secrets, named by where they are kept.
