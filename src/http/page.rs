@@ -74,7 +74,7 @@ fn notes(report: &Report, ready: &Result<(), String>, page: &mut String) {
     {
         let times = Grouped(report.restarts);
         let title = format!(
-            "Began again {} ago ({}), {times} times in all",
+            "Began again {} ago ({}), {times} in all",
             Age(*seconds_ago),
             Escaped(reason)
         );
