@@ -3,6 +3,10 @@
 //!
 //! This page is the map; rooms stand in the order of their levels, and a room uses only rooms of lower levels.
 
+/// `[4]` The whole way of a change, and who begins it again.
+pub mod bridge;
+/// `[7]` The command line.
+pub mod cli;
 /// `[5]` The config: complete and valid.
 pub mod config;
 /// `[2]` Domain events to records.
@@ -11,6 +15,8 @@ pub mod encoding;
 pub mod finding;
 /// `[0]` The values that move, in the order in which a change becomes them.
 pub mod flow;
+/// `[6]` Health, status and metrics for operators.
+pub mod http;
 /// `[2]` Row changes to domain events.
 pub mod mapping;
 /// `[0]` Secrets, named by where they are kept.

@@ -13,6 +13,7 @@ use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
 use crate::flow::record::Records;
 use crate::sink::Sink;
+use crate::telemetry::{POSTGRES_EPOCH_UNIX_MICROS, Status, Tally};
 
 /// Records are handed to the sink in buffers of about this size.
 const BUFFER_BYTES_MAX: usize = 1 << 20;
@@ -25,38 +26,47 @@ const IDLE_BYTES_MAX: u64 = 16 << 20;
 /// … or, where any has, after this time.
 const IDLE_AGE_MAX: Duration = Duration::from_secs(10);
 
+/// How long the last commit may take.
+const FINISH_MAX: Duration = Duration::from_secs(2);
+
+/// The transaction that is being told.
+#[derive(Clone, Copy, Debug)]
+enum Open {
+    /// It is published already, and passed over.
+    Published,
+    /// It is not.
+    New(Transaction),
+}
+
 /// What is being filled.
 pub struct Batch {
     checkpoint: Checkpoint,
     records: Records,
-    open: Option<Transaction>,
-    covered: bool,
+    tally: Tally,
+    open: Option<Open>,
     rank: u32,
     /// Records of the buffer that belong to complete transactions.
     complete_records: usize,
     /// Records of the open Kafka transaction, handed over or not.
     told: usize,
-    /// Complete transactions wait for their commit.
-    pending: bool,
-    since: Instant,
+    /// Since when complete transactions wait for their commit.
+    pending: Option<Instant>,
     stored: Instant,
 }
 
 impl Batch {
     /// An empty one, after this checkpoint.
-    pub fn new(checkpoint: Checkpoint) -> Self {
-        let now = Instant::now();
+    pub fn new(checkpoint: Checkpoint, tally: Tally) -> Self {
         Self {
             checkpoint,
             records: Records::default(),
+            tally,
             open: None,
-            covered: false,
             rank: 0,
             complete_records: 0,
             told: 0,
-            pending: false,
-            since: now,
-            stored: now,
+            pending: None,
+            stored: Instant::now(),
         }
     }
 
@@ -67,19 +77,27 @@ impl Batch {
 
     /// How long the source may be waited for.
     pub fn wait(&self) -> Duration {
-        Duration::from_millis(if self.pending { 1 } else { 50 })
+        Duration::from_millis(if self.pending.is_some() { 1 } else { 50 })
     }
 
     /// A transaction begins; one that is published already is passed over.
     pub fn begin(&mut self, transaction: Transaction) {
-        self.covered = self.checkpoint.covers(transaction.commit_lsn);
-        self.open = Some(transaction);
         self.rank = 0;
+        self.open = Some(if self.checkpoint.covers(transaction.commit_lsn) {
+            Open::Published
+        } else {
+            self.tally
+                .begun(transaction.commit_time.0.saturating_add(POSTGRES_EPOCH_UNIX_MICROS));
+            Open::New(transaction)
+        });
     }
 
     /// The open transaction, unless it is published already.
     pub fn open_transaction(&self) -> Option<Transaction> {
-        self.open.filter(|_| !self.covered)
+        match self.open {
+            Some(Open::New(transaction)) => Some(transaction),
+            Some(Open::Published) | None => None,
+        }
     }
 
     /// Number of the next change in its transaction.
@@ -89,9 +107,9 @@ impl Batch {
         rank
     }
 
-    /// Where records are written.
-    pub fn records(&mut self) -> &mut Records {
-        &mut self.records
+    /// Where records are written, and counted.
+    pub fn paper(&mut self) -> (&mut Records, &mut Tally) {
+        (&mut self.records, &mut self.tally)
     }
 
     /// The open transaction is complete.
@@ -99,9 +117,9 @@ impl Batch {
     /// # Errors
     /// A commit that lies before the position.
     pub fn complete(&mut self, end_lsn: Lsn) -> Result<(), BridgeError> {
-        if self.open.take().is_none() || self.covered {
+        let Some(Open::New(_)) = self.open.take() else {
             return Ok(());
-        }
+        };
         self.checkpoint.advance(end_lsn).map_err(|backwards| {
             BridgeError::Halt(Box::new(Finding::error(
                 Cause::Surroundings,
@@ -109,10 +127,8 @@ impl Batch {
                 format!("the log goes backwards: {backwards}"),
             )))
         })?;
-        if !self.pending {
-            self.pending = true;
-            self.since = Instant::now();
-        }
+        self.tally.completed();
+        self.pending.get_or_insert_with(Instant::now);
         self.complete_records = self.records.spans.len();
         Ok(())
     }
@@ -126,12 +142,7 @@ impl Batch {
         if self.records.bytes.len() < BUFFER_BYTES_MAX {
             return Ok(());
         }
-        if self.pending {
-            let mut rest = Records::default();
-            self.records.split_into(self.complete_records, &mut rest);
-            self.commit(sink)?;
-            self.records = rest;
-        }
+        self.commit_complete(sink)?;
         self.append(sink)
     }
 
@@ -140,10 +151,8 @@ impl Batch {
     /// # Errors
     /// The sink's.
     pub fn commit_if_large<K: Sink>(&mut self, sink: &mut K) -> Result<(), BridgeError> {
-        if !self.pending {
-            return Ok(());
-        }
-        if self.told + self.records.spans.len() >= RECORDS_MAX || self.since.elapsed() >= AGE_MAX {
+        let Some(since) = self.pending else { return Ok(()) };
+        if self.told + self.records.spans.len() >= RECORDS_MAX || since.elapsed() >= AGE_MAX {
             return self.commit(sink);
         }
         if self.records.bytes.len() >= BUFFER_BYTES_MAX {
@@ -160,9 +169,8 @@ impl Batch {
         if sink.progress()?.commits_in_flight > 0 {
             return Ok(());
         }
-        if self.pending {
-            // An open transaction's records stay for the next Kafka transaction.
-            return if self.open.is_none() { self.commit(sink) } else { Ok(()) };
+        if self.pending.is_some() {
+            return self.commit_complete(sink);
         }
         let moved = seen.bytes_since(self.checkpoint.commit_end_lsn);
         let due = asked == Asked::Yes || moved >= IDLE_BYTES_MAX || self.stored.elapsed() >= IDLE_AGE_MAX;
@@ -173,18 +181,40 @@ impl Batch {
         Ok(())
     }
 
-    /// Commits what is complete and waits for the answer, as long as `patience` lasts; the rest is dropped.
+    /// How far is stored, and says so to those who look.
     ///
     /// # Errors
     /// The sink's.
-    pub fn finish<K: Sink>(&mut self, sink: &mut K, patience: Duration) -> Result<(), BridgeError> {
-        if self.pending && self.open.is_none() {
-            self.commit(sink)?;
-        }
+    pub fn durable<K: Sink>(&mut self, sink: &mut K, status: &Status, seen: Lsn) -> Result<Lsn, BridgeError> {
+        let durable = sink.progress()?.durable_lsn;
+        status.moved(durable.0, seen.0);
+        status.publish(&mut self.tally, durable.0);
+        Ok(durable)
+    }
+
+    /// Commits what is complete and waits a little for the answer; the rest is dropped.
+    ///
+    /// # Errors
+    /// The sink's.
+    pub fn finish<K: Sink>(&mut self, sink: &mut K) -> Result<(), BridgeError> {
+        self.commit_complete(sink)?;
         let begun = Instant::now();
-        while sink.progress()?.commits_in_flight > 0 && begun.elapsed() < patience {
+        while sink.progress()?.commits_in_flight > 0 && begun.elapsed() < FINISH_MAX {
             std::thread::sleep(Duration::from_millis(1));
         }
+        Ok(())
+    }
+
+    /// Commits what is complete; records of the open transaction stay in the buffer. Nothing of it is with the sink yet:
+    /// before it was handed over, what was complete was committed.
+    fn commit_complete<K: Sink>(&mut self, sink: &mut K) -> Result<(), BridgeError> {
+        if self.pending.is_none() {
+            return Ok(());
+        }
+        let mut rest = Records::default();
+        self.records.split_into(self.complete_records, &mut rest);
+        self.commit(sink)?;
+        self.records = rest;
         Ok(())
     }
 
@@ -200,8 +230,9 @@ impl Batch {
             self.append(sink)?;
         }
         sink.commit(&self.checkpoint)?;
+        self.tally.seal(self.checkpoint.commit_end_lsn.0);
         self.told = 0;
-        self.pending = false;
+        self.pending = None;
         self.stored = Instant::now();
         Ok(())
     }

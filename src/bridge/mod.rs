@@ -2,23 +2,25 @@
 
 pub mod batch;
 pub mod supervise;
+mod tables;
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::bridge::batch::Batch;
+use crate::bridge::tables::Tables;
 use crate::encoding::Encoder;
-use crate::finding::{Cause, Finding};
+use crate::finding::Finding;
 use crate::flow::change::Step;
 use crate::flow::event::DomainEvent;
+use crate::flow::position::Lsn;
 use crate::flow::record::Records;
-use crate::flow::table::Table;
-use crate::mapping::plan::{Fitted, Mapping, Misfit};
+use crate::flow::table::TableName;
+use crate::mapping::plan::Mapping;
 use crate::mapping::tell::{At, Desk, Listener};
 use crate::sink::{Sink, SinkError};
 use crate::source::{Hold, Source, SourceError};
-use crate::telemetry::{State, Status};
+use crate::telemetry::{State, Status, Tally};
 
 /// Why a run ended without being asked to.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +34,16 @@ pub enum BridgeError {
     /// A row cannot be told, or a table changed: halts.
     #[error("{}", .0.what)]
     Halt(Box<Finding>),
-    /// A mapped table changed its shape: begin again with the catalogue as it is now.
-    #[error("column \"{0}\" of a mapped table changed its type")]
-    Reshaped(String),
+    /// A mapped table has another shape than the mapping was compiled for: begin again with the catalogue as it is now.
+    #[error("column \"{column}\" of {table} changed its type")]
+    Reshaped {
+        /// Table.
+        table: TableName,
+        /// Column.
+        column: String,
+        /// OID of the type that the stream announces.
+        type_oid: u32,
+    },
 }
 
 /// What a run works with beside source and sink.
@@ -58,8 +67,14 @@ pub struct Works<'a> {
 /// # Errors
 /// Whatever ends the run; only the supervisor decides what becomes of it.
 pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, works: Works<'_>) -> Result<(), BridgeError> {
-    let Works { mapping, encoder, fingerprint, stop, status } = works;
-    if !hold(source, stop, status)? {
+    let Works {
+        mapping,
+        encoder,
+        fingerprint,
+        stop,
+        status,
+    } = works;
+    if hold(source, stop, status)? == Held::Stopped {
         return Ok(());
     }
     let stored = sink.recover()?;
@@ -68,107 +83,98 @@ pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, works: Works<'_>) -
     sink.open(&mut checkpoint)?;
     status.set_state(State::Streaming);
 
-    let mut tables: HashMap<u32, Option<Fitted>> = HashMap::new();
+    let mut tables = Tables::new(mapping, status);
     let mut desk = Desk::default();
-    let mut batch = Batch::new(checkpoint);
+    let mut batch = Batch::new(checkpoint, status.tally());
     while !stop.load(Ordering::Relaxed) {
-        let wait = batch.wait();
-        match source.next(wait)? {
+        match source.next(batch.wait())? {
             Step::Begin(transaction) => batch.begin(transaction),
-            Step::Shape(table) => {
-                tables.insert(table.oid, fit(mapping, table)?);
-            }
+            Step::Shape(table) => tables.fit(table)?,
             Step::Change { table_oid, change } => {
                 let rank = batch.next_rank();
-                if let (Some(Some(fitted)), Some(transaction)) = (tables.get(&table_oid), batch.open_transaction()) {
-                    let at = At { epoch: batch.epoch(), transaction: &transaction, rank };
-                    let mut scribe = Scribe { encoder, records: batch.records() };
-                    mapping.tell(fitted, &change, &at, (&mut desk, &mut scribe)).map_err(|untellable| {
-                        BridgeError::Halt(Box::new(untellable.finding(transaction.commit_lsn)))
-                    })?;
+                if let (Some(followed), Some(transaction)) = (tables.get(table_oid), batch.open_transaction()) {
+                    let at = At {
+                        epoch: batch.epoch(),
+                        transaction: &transaction,
+                        rank,
+                    };
+                    let (records, tally) = batch.paper();
+                    followed.count(&change, tally);
+                    let mut scribe = Scribe {
+                        encoder,
+                        records,
+                        tally,
+                        kinds: &tables.kinds,
+                    };
+                    mapping
+                        .tell(&followed.fitted, &change, &at, (&mut desk, &mut scribe))
+                        .map_err(|row| BridgeError::Halt(Box::new(row.finding(transaction.commit_lsn))))?;
                 }
                 batch.hand_over_if_full(sink)?;
             }
-            Step::Truncate { table_oids } => refuse_truncate(table_oids, &tables, &batch)?,
+            Step::Truncate { table_oids } => tables.refuse_truncate(table_oids, batch.open_transaction())?,
             Step::Commit { end_lsn } => {
                 batch.complete(end_lsn)?;
                 batch.commit_if_large(sink)?;
-                source.acknowledge(sink.progress()?.durable_lsn);
+                source.acknowledge(batch.durable(sink, status, end_lsn)?);
             }
             Step::Drained { seen_lsn, asked } => {
                 batch.commit_if_idle(sink, seen_lsn, asked)?;
-                let progress = sink.progress()?;
-                source.acknowledge(progress.durable_lsn);
-                status.moved(progress.durable_lsn, seen_lsn);
+                source.acknowledge(batch.durable(sink, status, seen_lsn)?);
             }
         }
     }
     status.set_state(State::Stopping);
-    batch.finish(sink, Duration::from_secs(2))?;
-    source.acknowledge(sink.progress()?.durable_lsn);
+    batch.finish(sink)?;
+    source.acknowledge(batch.durable(sink, status, Lsn::INVALID)?);
     Ok(())
 }
 
-/// Waits, ready and cheap, while another bridge of this name holds the slot. False: asked to stop.
-fn hold<S: Source>(source: &mut S, stop: &AtomicBool, status: &Status) -> Result<bool, BridgeError> {
+/// Whether the slot is ours.
+#[derive(PartialEq, Eq)]
+enum Held {
+    Ours,
+    Stopped,
+}
+
+/// Waits, ready and cheap, while another bridge of this name holds the slot.
+fn hold<S: Source>(source: &mut S, stop: &AtomicBool, status: &Status) -> Result<Held, BridgeError> {
     while !stop.load(Ordering::Relaxed) {
         match source.hold()? {
-            Hold::Taken { .. } => return Ok(true),
+            Hold::Taken { confirmed_lsn } => {
+                tracing::info!(confirmed_lsn = %confirmed_lsn, "holds the slot");
+                return Ok(Held::Ours);
+            }
             Hold::Busy => {
                 status.set_state(State::Waiting);
+                status.beat();
                 // Not in step with others that wait for the same slot.
                 let jitter = u64::from(std::process::id() % 7) * 20;
                 std::thread::sleep(Duration::from_millis(300 + jitter));
             }
         }
     }
-    Ok(false)
-}
-
-fn fit(mapping: &Mapping, table: &Table) -> Result<Option<Fitted>, BridgeError> {
-    mapping.fit(table).map_err(|misfit| match misfit {
-        Misfit::Retyped { column } => BridgeError::Reshaped(column),
-        Misfit::Missing { entity, place, column } => BridgeError::Halt(Box::new(
-            Finding::error(
-                Cause::Surroundings,
-                "mapping.column_gone",
-                format!("{entity} needs column \"{column}\" of {}, which its changes no longer carry", table.name),
-            )
-            .at(place)
-            .because("nothing is guessed for a column that is gone")
-            .repair("take the column out of the mapping, or put it back into the table (or the publication)"),
-        )),
-    })
-}
-
-fn refuse_truncate(
-    oids: &[u32],
-    tables: &HashMap<u32, Option<Fitted>>,
-    batch: &Batch,
-) -> Result<(), BridgeError> {
-    let Some(fitted) = oids.iter().find_map(|oid| tables.get(oid).and_then(Option::as_ref)) else { return Ok(()) };
-    let Some(transaction) = batch.open_transaction() else { return Ok(()) };
-    Err(BridgeError::Halt(Box::new(
-        Finding::error(
-            Cause::Surroundings,
-            "row.truncate",
-            format!("{} was truncated (transaction at {})", fitted.table_name(), transaction.commit_lsn),
-        )
-        .because("its entities are gone without a word about each")
-        .repair("tell consumers, then take the table out of the mapping or begin again with `walbridge recover`"),
-    )))
+    Ok(Held::Stopped)
 }
 
 /// Writes what the mapping tells.
 struct Scribe<'a> {
     encoder: &'a mut Encoder,
     records: &'a mut Records,
+    tally: &'a mut Tally,
+    /// What each kind counts as.
+    kinds: &'a [usize],
 }
 
 impl Listener for Scribe<'_> {
     fn hear(&mut self, event: &DomainEvent<'_>) {
         self.encoder.encode(event, self.records);
+        if let Some(kind) = self.kinds.get(usize::from(event.kind.0)) {
+            self.tally.record(*kind);
+        }
     }
 
-    fn suppressed(&mut self, _entity: &str) {}
+    fn suppressed(&mut self, entity: &str) {
+        self.tally.suppressed(entity);
+    }
 }

@@ -1,5 +1,11 @@
 //! From row changes to domain events, as entities declare it. Pure.
 
+pub mod compile;
 pub mod entity;
 pub mod expression;
 pub mod form;
+pub mod plan;
+mod sides;
+pub mod tell;
+pub mod untellable;
+mod voice;

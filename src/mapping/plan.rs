@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use crate::finding::Place;
-use crate::flow::catalog::SqlType;
 use crate::flow::event::{EventKind, KindId};
 use crate::flow::table::{Table, TableName};
 use crate::mapping::entity::{Move, OnUnknownOld};
@@ -45,7 +44,6 @@ pub struct Mapping {
 pub(super) struct Plan {
     pub(super) entity: String,
     pub(super) place: Place,
-    pub(super) table: TableName,
     /// Columns that anything below looks at.
     pub(super) columns: Vec<PlanColumn>,
     /// What a slot of an expression stands for.
@@ -56,7 +54,8 @@ pub(super) struct Plan {
     pub(super) key: Vec<usize>,
     /// Fields of `partition_by`; empty: the key.
     pub(super) partition_by: Vec<usize>,
-    pub(super) state: Option<KindId>,
+    /// The state's kind, which carries all fields.
+    pub(super) state: Option<Told>,
     pub(super) events: Vec<PlanEvent>,
     pub(super) on_unknown_old: OnUnknownOld,
     /// Whether an old row matters at all: there is a state, or an event beside `enters` without `where`.
@@ -78,8 +77,6 @@ pub(super) struct PlanColumn {
     pub(super) name: String,
     /// Whether every old key of the table (and of each leaf) carries it.
     pub(super) in_identity: InIdentity,
-    /// `char(n)`: compared without its padding.
-    pub(super) sql_type: SqlType,
 }
 
 /// Whether a column is part of every identity.
@@ -118,6 +115,8 @@ pub(super) struct PlanField {
     pub(super) from: FieldSource,
     pub(super) form: Form,
     pub(super) watched: Watched,
+    /// Sides on which an expression of an event names it.
+    pub(super) compared: Vec<Side>,
 }
 
 /// Whether a change of a field is a change of the entity.
@@ -190,7 +189,16 @@ pub enum Misfit {
     Retyped {
         /// Column.
         column: String,
+        /// OID of the type that the stream announces.
+        type_oid: u32,
     },
+}
+
+impl Fitted {
+    /// The table.
+    pub fn table_name(&self) -> &TableName {
+        &self.table
+    }
 }
 
 impl Mapping {
@@ -199,12 +207,23 @@ impl Mapping {
         self.by_table.contains_key(table)
     }
 
+    /// Names of the entities that stand on a fitted table.
+    pub fn entities<'a>(&'a self, fitted: &'a Fitted) -> impl Iterator<Item = &'a str> {
+        fitted
+            .plans
+            .iter()
+            .filter_map(|(number, _)| self.plans.get(*number))
+            .map(|plan| plan.entity.as_str())
+    }
+
     /// Fits the plans of a table to its shape; none where no entity stands on it.
     ///
     /// # Errors
     /// A mapped column that is gone or has another type.
     pub fn fit(&self, table: &Table) -> Result<Option<Fitted>, Misfit> {
-        let Some(numbers) = self.by_table.get(&table.name) else { return Ok(None) };
+        let Some(numbers) = self.by_table.get(&table.name) else {
+            return Ok(None);
+        };
         let types = self.type_oids.get(&table.name);
         let mut plans = Vec::with_capacity(numbers.len());
         for &number in numbers {
@@ -220,13 +239,19 @@ impl Mapping {
                 };
                 let known = types.and_then(|t| t.get(&column.name)).copied();
                 let sent = table.columns.get(at).map(|c| c.type_oid);
-                if known.is_some() && known != sent {
-                    return Err(Misfit::Retyped { column: column.name.clone() });
+                if let Some(type_oid) = sent.filter(|_| known.is_some() && known != sent) {
+                    return Err(Misfit::Retyped {
+                        column: column.name.clone(),
+                        type_oid,
+                    });
                 }
                 places.push(at);
             }
             plans.push((number, places));
         }
-        Ok(Some(Fitted { table: table.name.clone(), plans }))
+        Ok(Some(Fitted {
+            table: table.name.clone(),
+            plans,
+        }))
     }
 }

@@ -3,8 +3,8 @@
 use crate::flow::cell::{Cell, Row};
 use crate::flow::event::Value;
 use crate::mapping::expression::{EvaluationError, Operand, Operands, Truth, Written};
-use crate::mapping::form::{Piece, RowProblem, Scratch};
-use crate::mapping::plan::{FieldSource, InIdentity, Plan, Side, Slot};
+use crate::mapping::form::{Form, Piece, RowProblem, Scratch};
+use crate::mapping::plan::{FieldSource, InIdentity, Plan, PlanField, Side, Slot};
 
 /// What is known of the row before.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,9 @@ impl<'a> Sides<'a> {
     /// A column's value on one side.
     #[inline]
     pub(super) fn cell(&self, side: Side, column: usize) -> Cell<'a> {
-        let Some(&place) = self.places.get(column) else { return Cell::Unknown };
+        let Some(&place) = self.places.get(column) else {
+            return Cell::Unknown;
+        };
         match side {
             Side::New => match (self.new.map(|row| row.cell(place)), self.old) {
                 // An unchanged TOAST value is not sent again; a whole old row has it.
@@ -72,8 +74,8 @@ impl<'a> Sides<'a> {
             _ if !there => Ok(Truth::False),
             None => Ok(Truth::True),
             Some(filter) => match filter.truth(&Here { sides: self, side })? {
-                Truth::Null => Ok(Truth::False),
-                truth => Ok(truth),
+                Truth::Null | Truth::False => Ok(Truth::False),
+                truth @ (Truth::True | Truth::Unknown) => Ok(truth),
             },
         }
     }
@@ -115,99 +117,121 @@ pub(super) enum NoValue {
 /// The published fields of one side; used again for every row.
 #[derive(Debug, Default)]
 pub(super) struct Rendered {
-    pieces: Vec<(Piece, Cellular)>,
+    entries: Vec<Entry>,
     scratch: Scratch,
     texts: Vec<u8>,
 }
 
-/// Where the text lies that a piece was read from.
+/// A field's value, or why it has none.
 #[derive(Clone, Copy, Debug)]
-enum Cellular {
-    Column(usize),
-    Text(usize, usize),
+enum Entry {
+    /// Read from a column of the row.
+    Column(Piece, usize),
+    /// Read from a text that an expression wrote.
+    Text(Piece, usize, usize),
+    /// There is none: an error only if somebody asks for it.
+    Missing(NoValue),
+    /// Nobody asks for it.
+    Skipped,
 }
 
 /// Published values, or values for expressions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum For {
-    /// To be told.
+    /// To be told: all fields.
     Telling,
-    /// As `old.x` and `new.x`.
+    /// As `old.x` and `new.x`: those that an expression names.
     Comparing,
 }
 
 impl Rendered {
     pub(super) fn clear(&mut self) {
-        self.pieces.clear();
+        self.entries.clear();
         self.scratch.clear();
         self.texts.clear();
     }
 
-    /// Renders all fields of a side. On an error, says which field.
-    pub(super) fn render(&mut self, sides: &Sides<'_>, side: Side, purpose: For) -> Result<(), (usize, NoValue)> {
+    /// Renders the fields of a side. One that has no value is an error only where it is asked for: a row that leaves may
+    /// hold what nobody can tell.
+    pub(super) fn render(&mut self, sides: &Sides<'_>, side: Side, purpose: For) {
         self.clear();
-        for number in 0..sides.plan.fields.len() {
-            self.push(sides, side, number, purpose).map_err(|no| (number, no))?;
+        for field in &sides.plan.fields {
+            let entry = match purpose {
+                For::Comparing if !field.compared.contains(&side) => Ok(Entry::Skipped),
+                For::Comparing | For::Telling => self.read(sides, side, (field, purpose)),
+            };
+            self.entries.push(entry.unwrap_or_else(Entry::Missing));
         }
-        Ok(())
     }
 
-    /// Renders one field after those that are there.
-    pub(super) fn push(&mut self, sides: &Sides<'_>, side: Side, number: usize, purpose: For) -> Result<(), NoValue> {
-        let Some(field) = sides.plan.fields.get(number) else { return Ok(()) };
-        let entry = match &field.from {
-            FieldSource::Column(column) => {
-                let cell = sides.cell(side, *column);
-                let piece = match purpose {
-                    For::Telling => field.form.read(cell, &mut self.scratch),
-                    For::Comparing => field.form.write_operand(cell, &mut self.scratch),
-                };
-                (piece.map_err(NoValue::Form)?, Cellular::Column(*column))
-            }
-            FieldSource::Expression(expression, _) => {
-                let start = self.texts.len();
-                let written = expression.write(&Here { sides, side }, &mut self.texts);
-                let cell = match written.map_err(NoValue::Expression)? {
-                    Written::Null => Cell::Null,
-                    Written::Unknown => Cell::Unknown,
-                    Written::Text => Cell::Text(self.texts.get(start..).unwrap_or_default()),
-                };
-                let piece = match purpose {
-                    For::Telling => field.form.read(cell, &mut self.scratch),
-                    For::Comparing => field.form.write_operand(cell, &mut self.scratch),
-                };
-                (piece.map_err(NoValue::Form)?, Cellular::Text(start, self.texts.len()))
-            }
+    fn read(&mut self, sides: &Sides<'_>, side: Side, (field, purpose): (&PlanField, For)) -> Result<Entry, NoValue> {
+        let read = |cell: Cell<'_>, scratch: &mut Scratch| match purpose {
+            For::Telling => field.form.read(cell, scratch).map_err(NoValue::Form),
+            For::Comparing => field.form.write_operand(cell, scratch).map_err(NoValue::Form),
         };
-        self.pieces.push(entry);
-        Ok(())
+        match &field.from {
+            FieldSource::Column(column) => Ok(Entry::Column(
+                read(sides.cell(side, *column), &mut self.scratch)?,
+                *column,
+            )),
+            FieldSource::Expression(expression, _) => {
+                let write = |out: &mut Vec<u8>| expression.write(&Here { sides, side }, out);
+                self.read_text(write, read)
+            }
+        }
     }
 
-    /// Writes a text through a form, after the fields that are there (for `with`).
-    pub(super) fn push_text(
+    fn read_text(
         &mut self,
-        form: &crate::mapping::form::Form,
         write: impl FnOnce(&mut Vec<u8>) -> Result<Written, EvaluationError>,
-    ) -> Result<(), NoValue> {
+        read: impl FnOnce(Cell<'_>, &mut Scratch) -> Result<Piece, NoValue>,
+    ) -> Result<Entry, NoValue> {
         let start = self.texts.len();
         let cell = match write(&mut self.texts).map_err(NoValue::Expression)? {
             Written::Null => Cell::Null,
             Written::Unknown => Cell::Unknown,
             Written::Text => Cell::Text(self.texts.get(start..).unwrap_or_default()),
         };
-        let piece = form.read(cell, &mut self.scratch).map_err(NoValue::Form)?;
-        self.pieces.push((piece, Cellular::Text(start, self.texts.len())));
+        let piece = read(cell, &mut self.scratch)?;
+        Ok(Entry::Text(piece, start, self.texts.len()))
+    }
+
+    /// Renders what an expression writes, after what is there (for `with`).
+    pub(super) fn push_text(
+        &mut self,
+        form: &Form,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<Written, EvaluationError>,
+    ) -> Result<(), NoValue> {
+        let entry = self.read_text(write, |cell, scratch| form.read(cell, scratch).map_err(NoValue::Form))?;
+        self.entries.push(entry);
         Ok(())
+    }
+
+    /// The first entry that has no value, by number.
+    pub(super) fn missing(&self) -> Option<(usize, NoValue)> {
+        let missing = |(number, entry): (usize, &Entry)| match entry {
+            Entry::Missing(no) => Some((number, *no)),
+            Entry::Column(..) | Entry::Text(..) | Entry::Skipped => None,
+        };
+        self.entries.iter().enumerate().find_map(missing)
     }
 
     /// The value of an entry; none where it is not known.
     #[inline]
-    pub(super) fn value<'v>(&'v self, sides: &Sides<'v>, side: Side, entry: usize) -> Option<Value<'v>> {
-        let (piece, at) = self.pieces.get(entry)?;
-        let cell = match *at {
-            Cellular::Column(column) => sides.cell(side, column),
-            Cellular::Text(start, end) => Cell::Text(self.texts.get(start..end).unwrap_or_default()),
-        };
-        piece.value(cell, &self.scratch)
+    pub(super) fn value<'v>(
+        &'v self,
+        sides: &Sides<'v>,
+        side: Side,
+        number: usize,
+    ) -> Result<Option<Value<'v>>, NoValue> {
+        match self.entries.get(number) {
+            Some(Entry::Column(piece, column)) => Ok(piece.value(sides.cell(side, *column), &self.scratch)),
+            Some(Entry::Text(piece, start, end)) => {
+                let text = self.texts.get(*start..*end).unwrap_or_default();
+                Ok(piece.value(Cell::Text(text), &self.scratch))
+            }
+            Some(Entry::Missing(no)) => Err(*no),
+            Some(Entry::Skipped) | None => Ok(None),
+        }
     }
 }

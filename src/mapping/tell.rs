@@ -2,13 +2,13 @@
 
 use crate::flow::cell::CellSpan;
 use crate::flow::change::{Change, OldTuple, Transaction};
-use crate::flow::event::{DomainEvent, KindId, Value};
-use crate::flow::position::Position;
+use crate::flow::event::{DomainEvent, Value};
 use crate::mapping::entity::{Move, OnUnknownOld};
 use crate::mapping::expression::{EvaluationError, Operand, Operands, Truth};
-use crate::mapping::plan::{Fitted, FollowsOld, Mapping, Plan, PlanEvent, Side, Slot, Told, Watched};
-use crate::mapping::sides::{For, NoValue, OldRow, Rendered, Sides, operand};
+use crate::mapping::plan::{Fitted, FollowsOld, Mapping, PlanEvent, Side, Slot, Told, Watched};
+use crate::mapping::sides::{For, OldRow, Rendered, Sides, operand};
 use crate::mapping::untellable::{Reason, Untellable};
+use crate::mapping::voice::{Saying, Spare, Voice};
 
 /// Buffers that are used again for every change.
 #[derive(Debug, Default)]
@@ -20,6 +20,7 @@ pub struct Desk {
     /// Values of `old.x` and `new.x` for conditions, one a slot.
     compared: [Rendered; 2],
     with: Rendered,
+    spare: Spare,
 }
 
 /// Where a change stands in the order of all that is told.
@@ -52,8 +53,10 @@ impl Mapping {
         change: &Change<'_>,
         at: &At<'_>,
         (desk, listener): (&mut Desk, &mut dyn Listener),
-    ) -> Result<(), Untellable> {
-        let Desk { new_cells, old_cells, .. } = desk;
+    ) -> Result<(), Box<Untellable>> {
+        let Desk {
+            new_cells, old_cells, ..
+        } = desk;
         let (old, new) = match change {
             Change::Insert { new } => (OldTuple::Absent, Some(new)),
             Change::Update { old, new } => (*old, Some(new)),
@@ -73,27 +76,32 @@ impl Mapping {
             (OldTuple::Full(tuple), _) => OldRow::Full(tuple.row(&old_cells)),
             (OldTuple::Absent, _) => OldRow::SameIdentity,
         };
-        let mut voice = Voice { at, listener, part: 0 };
+        let mut spare = std::mem::take(&mut desk.spare);
+        let mut voice = Voice {
+            at,
+            listener,
+            spare: &mut spare,
+            part: 0,
+        };
         let mut told = Ok(());
         for (number, places) in &fitted.plans {
             let Some(plan) = self.plans.get(*number) else { continue };
-            let sides = Sides { plan, places, old: old_row, new: new_row };
-            told = tell_entity(&sides, desk, &mut voice).map_err(|reason| reason.of(plan, fitted));
+            let sides = Sides {
+                plan,
+                places,
+                old: old_row,
+                new: new_row,
+            };
+            told = tell_entity(&sides, desk, &mut voice).map_err(|reason| Box::new(reason.of(plan, fitted)));
             if told.is_err() {
                 break;
             }
         }
+        desk.spare = spare;
         desk.new_cells = new_cells;
         desk.old_cells = old_cells;
         told
     }
-}
-
-/// Numbers the records of one change.
-struct Voice<'a> {
-    at: &'a At<'a>,
-    listener: &'a mut dyn Listener,
-    part: u8,
 }
 
 fn tell_entity(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>) -> Result<(), Reason> {
@@ -118,41 +126,50 @@ fn tell_entity(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>) -> Res
 }
 
 fn enter(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>) -> Result<(), Reason> {
-    desk.new.render(sides, Side::New, For::Telling)?;
+    render_new(sides, desk)?;
     speak(sides, desk, voice, Move::Enters)
 }
 
 fn leave(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>) -> Result<(), Reason> {
-    desk.old.render(sides, Side::Old, For::Telling)?;
+    desk.old.render(sides, Side::Old, For::Telling);
     speak(sides, desk, voice, Move::Leaves)
 }
 
+/// A row that is the entity must be mappable, whatever is told of it.
+fn render_new(sides: &Sides<'_>, desk: &mut Desk) -> Result<(), Reason> {
+    desk.new.render(sides, Side::New, For::Telling);
+    desk.new
+        .missing()
+        .map_or(Ok(()), |(field, no)| Err(Reason::Field(field, no)))
+}
+
 fn go_on(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>) -> Result<(), Reason> {
-    let differs = |number: usize| sides.plan.fields.get(number).is_some_and(|field| {
-        field.from.columns().iter().any(|&c| {
-            !sides.unchanged_unsent(c) && sides.cell(Side::Old, c) != sides.cell(Side::New, c)
+    let plan = sides.plan;
+    let differs = |number: usize| {
+        plan.fields.get(number).is_some_and(|field| {
+            let changed =
+                |&c: &usize| !sides.unchanged_unsent(c) && sides.cell(Side::Old, c) != sides.cell(Side::New, c);
+            field.from.columns().iter().any(changed)
         })
-    });
-    let changed = (0..sides.plan.fields.len()).any(differs);
-    if !changed {
-        voice.listener.suppressed(&sides.plan.entity);
+    };
+    if !(0..plan.fields.len()).any(differs) {
+        voice.listener.suppressed(&plan.entity);
         return Ok(());
     }
-    desk.new.render(sides, Side::New, For::Telling)?;
-    desk.old.render(sides, Side::Old, For::Telling)?;
+    render_new(sides, desk)?;
+    desk.old.render(sides, Side::Old, For::Telling);
     let (old, new) = (&desk.old, &desk.new);
-    let same = |number: usize| {
-        !differs(number) || old.value(sides, Side::Old, number) == new.value(sides, Side::New, number)
-    };
+    let same =
+        |number: usize| !differs(number) || old.value(sides, Side::Old, number) == new.value(sides, Side::New, number);
     // A key whose old value no identity carries matters to nobody here: the config was checked for that.
-    let moved = |&number: &usize| !same(number) && old.value(sides, Side::Old, number).is_some();
-    if sides.plan.key.iter().any(moved) {
+    let moved = |&number: &usize| !same(number) && !matches!(old.value(sides, Side::Old, number), Ok(None));
+    if plan.key.iter().any(moved) {
         speak(sides, desk, voice, Move::Leaves)?;
         return speak(sides, desk, voice, Move::Enters);
     }
-    let watched = |number: usize| sides.plan.fields.get(number).is_some_and(|f| f.watched == Watched::Yes);
-    if (0..sides.plan.fields.len()).all(|number| same(number) || !watched(number)) {
-        voice.listener.suppressed(&sides.plan.entity);
+    let watched = |number: usize| plan.fields.get(number).is_some_and(|f| f.watched == Watched::Yes);
+    if (0..plan.fields.len()).all(|number| same(number) || !watched(number)) {
+        voice.listener.suppressed(&plan.entity);
         return Ok(());
     }
     speak(sides, desk, voice, Move::Changes)
@@ -161,31 +178,43 @@ fn go_on(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>) -> Result<()
 /// Tells one move: the state first, then the events in the config's order.
 fn speak(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>, moved: Move) -> Result<(), Reason> {
     let plan = sides.plan;
-    let side = if moved == Move::Leaves { Side::Old } else { Side::New };
-    let Desk { new, old, compared, with, .. } = desk;
-    let of_side: &Rendered = if moved == Move::Leaves { old } else { new };
-    if let Some(kind) = plan.state {
-        let all: Vec<usize> = match moved {
-            Move::Leaves => Vec::new(),
-            Move::Enters | Move::Changes => (0..plan.fields.len()).collect(),
-        };
-        let data = (moved != Move::Leaves).then_some(all.as_slice());
-        voice.say(&Saying { sides, side, of_side, kind }, data, &[])?;
+    let Desk {
+        new,
+        old,
+        compared,
+        with,
+        ..
+    } = desk;
+    let (side, of_side) = if moved == Move::Leaves {
+        (Side::Old, &*old)
+    } else {
+        (Side::New, &*new)
+    };
+    if let Some(state) = &plan.state {
+        let fields = (moved != Move::Leaves).then_some(state.fields.as_slice());
+        voice.say(
+            &Saying {
+                sides,
+                side,
+                of_side,
+                kind: state.kind,
+            },
+            fields,
+            &[],
+        )?;
     }
     if plan.events.is_empty() {
         return Ok(());
     }
-    let comparing = |purpose| move |(n, no)| (n, no, purpose);
     let [old_compared, new_compared] = compared;
-    for (rendered, of, there) in
-        [(old_compared, Side::Old, moved != Move::Enters), (new_compared, Side::New, moved != Move::Leaves)]
-    {
-        rendered.clear();
-        if there {
-            rendered.render(sides, of, For::Comparing).map_err(comparing(())).map_err(|(n, no, ())| (n, no))?;
-        }
+    old_compared.clear();
+    new_compared.clear();
+    if moved != Move::Enters {
+        old_compared.render(sides, Side::Old, For::Comparing);
     }
-    let compared = &*compared;
+    if moved != Move::Leaves {
+        new_compared.render(sides, Side::New, For::Comparing);
+    }
     for event in plan.events.iter().filter(|event| event.on.contains(&moved)) {
         let operands = Both { sides, compared, moved };
         let told = match &event.when {
@@ -193,11 +222,10 @@ fn speak(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>, moved: Move)
             Some(when) => when.truth(&operands).map_err(Reason::Condition)?,
         };
         match told {
-            Truth::True => {}
-            Truth::False | Truth::Null => continue,
-            Truth::Unknown => return Err(Reason::UnknownOld),
+            Truth::True => say_event(event, &operands, (side, of_side, with), voice)?,
+            Truth::False | Truth::Null => {}
+            Truth::Unknown => return Err(operands.why_unknown()),
         }
-        say_event(event, &operands, (side, of_side, with), voice)?;
     }
     Ok(())
 }
@@ -209,67 +237,31 @@ fn say_event(
     voice: &mut Voice<'_>,
 ) -> Result<(), Reason> {
     let sides = operands.sides;
+    let Told { kind, fields } = if side == Side::Old {
+        &event.told_leaving
+    } else {
+        &event.told
+    };
+    let saying = Saying {
+        sides,
+        side,
+        of_side,
+        kind: *kind,
+    };
+    if event.with.is_empty() {
+        return voice.say(&saying, Some(fields), &[]);
+    }
     with.clear();
     for (expression, form) in &event.with {
-        with.push_text(form, |out| expression.write(operands, out)).map_err(Reason::With)?;
+        with.push_text(form, |out| expression.write(operands, out))
+            .map_err(Reason::With)?;
     }
-    let Told { kind, fields } = if side == Side::Old { &event.told_leaving } else { &event.told };
     let mut extra = Vec::with_capacity(event.with.len());
     for number in 0..event.with.len() {
-        extra.push(with.value(sides, side, number).ok_or(Reason::UnknownOld)?);
+        let value = with.value(sides, side, number).map_err(Reason::With)?;
+        extra.push(value.ok_or_else(|| operands.why_unknown())?);
     }
-    voice.say(&Saying { sides, side, of_side, kind: *kind }, Some(fields), &extra)
-}
-
-/// What one record is made of.
-struct Saying<'s, 'a> {
-    sides: &'s Sides<'a>,
-    side: Side,
-    of_side: &'s Rendered,
-    kind: KindId,
-}
-
-impl Saying<'_, '_> {
-    fn value(&self, field: usize) -> Result<Value<'_>, Reason> {
-        self.of_side.value(self.sides, self.side, field).ok_or(Reason::Unchanged(field))
-    }
-
-    fn values(&self, fields: &[usize]) -> Result<Vec<Value<'_>>, Reason> {
-        fields.iter().map(|&field| self.value(field)).collect()
-    }
-}
-
-impl Voice<'_> {
-    fn say(&mut self, saying: &Saying<'_, '_>, fields: Option<&[usize]>, extra: &[Value<'_>]) -> Result<(), Reason> {
-        let plan: &Plan = saying.sides.plan;
-        let key = saying.values(&plan.key)?;
-        if let Some(number) = key.iter().position(|value| *value == Value::Null) {
-            return Err(Reason::NullKey(plan.key.get(number).copied().unwrap_or(0)));
-        }
-        let partition_by = match plan.partition_by.as_slice() {
-            [] => None,
-            fields => Some(saying.values(fields)?),
-        };
-        let mut data = match fields {
-            Some(fields) => Some(saying.values(fields)?),
-            None => None,
-        };
-        if let Some(data) = &mut data {
-            data.extend_from_slice(extra);
-        }
-        let At { epoch, transaction, rank } = *self.at;
-        let part = self.part;
-        self.part = part.checked_add(1).ok_or(Reason::TooManyParts)?;
-        self.listener.hear(&DomainEvent {
-            kind: saying.kind,
-            position: Position { epoch, commit_lsn: transaction.commit_lsn, rank, part },
-            transaction,
-            key: &key,
-            partition_by: partition_by.as_deref(),
-            data: data.as_deref(),
-        });
-        Ok(())
-    }
+    voice.say(&saying, Some(fields), &extra)
 }
 
 /// Operands of `when` and `with`.
@@ -278,6 +270,13 @@ struct Both<'s, 'a> {
     /// Fields of the old and of the new side, as expressions see them.
     compared: &'s [Rendered; 2],
     moved: Move,
+}
+
+impl Both<'_, '_> {
+    fn why_unknown(&self) -> Reason {
+        let missing = self.compared.iter().find_map(Rendered::missing);
+        missing.map_or(Reason::UnknownOld, |(field, no)| Reason::Field(field, no))
+    }
 }
 
 impl Operands for Both<'_, '_> {
@@ -290,21 +289,15 @@ impl Operands for Both<'_, '_> {
             Some(Slot::Field(side, field)) => {
                 let rendered = if *side == Side::Old { old } else { new };
                 match rendered.value(self.sides, *side, *field) {
-                    None => Operand::Unknown,
-                    Some(Value::Null) => Operand::Null,
-                    Some(Value::Bool(true)) => Operand::Text(b"t"),
-                    Some(Value::Bool(false)) => Operand::Text(b"f"),
-                    Some(Value::Number(text) | Value::Text(text) | Value::Json(text)) => Operand::Text(text),
+                    Ok(None) | Err(_) => Operand::Unknown,
+                    Ok(Some(Value::Null)) => Operand::Null,
+                    Ok(Some(Value::Bool(true))) => Operand::Text(b"t"),
+                    Ok(Some(Value::Bool(false))) => Operand::Text(b"f"),
+                    Ok(Some(Value::Number(text) | Value::Text(text) | Value::Json(text))) => Operand::Text(text),
                 }
             }
             Some(Slot::Here(_)) | None => Operand::Unknown,
         }
-    }
-}
-
-impl From<(usize, NoValue)> for Reason {
-    fn from((field, no_value): (usize, NoValue)) -> Self {
-        Self::Field(field, no_value)
     }
 }
 

@@ -72,7 +72,7 @@ impl Reason {
             }
             Self::UnknownOld => "an old value is needed that the replica identity does not give".to_owned(),
             Self::NullKey(_) => "its key is null".to_owned(),
-            Self::TooManyParts => "more than 256 records for one change".to_owned(),
+            Self::TooManyParts => "more than 255 records for one change".to_owned(),
         }
     }
 
@@ -80,7 +80,11 @@ impl Reason {
         match self {
             Self::UnchangedFilter | Self::Unchanged(_) | Self::UnknownOld => {
                 let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-                Some(format!("ALTER TABLE {}.{} REPLICA IDENTITY FULL;", quoted(&table.schema), quoted(&table.name)))
+                Some(format!(
+                    "ALTER TABLE {}.{} REPLICA IDENTITY FULL;",
+                    quoted(&table.schema),
+                    quoted(&table.name)
+                ))
             }
             Self::Field(_, NoValue::Form(RowProblem::UnknownCode)) => {
                 Some("add the code under `codes`, or say on_unknown = \"null\" or \"raw\"".to_owned())

@@ -193,6 +193,22 @@ impl Status {
         self.story().halt = Some((Instant::now(), what.to_owned()));
     }
 
+    /// Number of an entity in a [`Tally`].
+    pub fn entity(&self, name: &str) -> Option<usize> {
+        self.names.entities.iter().position(|entity| entity == name)
+    }
+
+    /// Number of a kind of records in a [`Tally`]; one that has no name counts as none.
+    pub fn kind(&self, entity: &str, event: &str) -> usize {
+        let named = |kind: &KindNames| kind.entity == entity && kind.event == event;
+        self.names.kinds.iter().position(named).unwrap_or(usize::MAX)
+    }
+
+    /// How far is stored in Kafka; 0 before the first run.
+    pub fn durable_lsn(&self) -> u64 {
+        self.durable_lsn.load(Ordering::Relaxed)
+    }
+
     /// An empty tally that fits the names, one for each run.
     pub fn tally(&self) -> Tally {
         Tally::new(&self.names, Arc::clone(&self.oldest_unix_micros))

@@ -32,6 +32,11 @@ impl World {
             eprintln!("skipped: WALBRIDGE_TEST_PG is not set");
             return None;
         };
+        Some(Self::on(url, name))
+    }
+
+    /// On the server of this superuser's URL.
+    pub fn on(url: String, name: &str) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let database = format!("wb \"{name}'");
         let slot = format!("wb_{name}");
@@ -64,12 +69,12 @@ impl World {
             row_bytes_max: 1 << 20,
             buffer_bytes_max: 1 << 20,
         };
-        Some(Self {
+        Self {
             admin,
             settings,
             root_url: url,
             _turn: turn,
-        })
+        }
     }
 
     pub fn follow(&mut self, name: &str, publish: Publish) -> &mut Self {

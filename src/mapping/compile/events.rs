@@ -35,9 +35,16 @@ pub(super) fn compile(entity: &Entity, plan: &Plan, ground: &Ground<'_>, out: &m
             },
         })
         .collect();
-    let names = ChangeNames { table: ground.table, fields: &facts, asked: ground.asked };
-    let compiled: Vec<Option<PlanEvent>> =
-        entity.events.iter().map(|event| one(entity, event, plan, &(&names, ground), out)).collect();
+    let names = ChangeNames {
+        table: ground.table,
+        fields: &facts,
+        asked: ground.asked,
+    };
+    let compiled: Vec<Option<PlanEvent>> = entity
+        .events
+        .iter()
+        .map(|event| one(entity, event, plan, &(&names, ground), out))
+        .collect();
     compiled.into_iter().collect()
 }
 
@@ -69,24 +76,41 @@ fn one(
     let topic = event.topic.as_ref().or(entity.event_topic.as_ref())?;
     let topic = out.topic(&topic.text, TopicHolds::Events);
     let mut told = |numbers: Vec<usize>| {
-        let of_fields = numbers.iter().filter_map(|n| plan.fields.get(*n)).map(|f| f.name.clone());
+        let of_fields = numbers
+            .iter()
+            .filter_map(|n| plan.fields.get(*n))
+            .map(|f| f.name.clone());
         let kind = EventKind {
             name: event.name.clone(),
             entity: entity.name.clone(),
             version: event.version,
             topic,
-            fields: of_fields.chain(event.with.iter().map(|(name, _)| name.clone())).collect(),
+            fields: of_fields
+                .chain(event.with.iter().map(|(name, _)| name.clone()))
+                .collect(),
             key: entity.key.iter().map(|k| k.text.clone()).collect(),
             partition_by: entity.partition_by.iter().map(|k| k.text.clone()).collect(),
         };
-        Told { kind: out.kind(kind), fields: numbers }
+        Told {
+            kind: out.kind(kind),
+            fields: numbers,
+        }
     };
-    Some(PlanEvent { on: event.on.clone(), when, told: told(all), told_leaving: told(known), with })
+    Some(PlanEvent {
+        on: event.on.clone(),
+        when,
+        told: told(all),
+        told_leaving: told(known),
+        with,
+    })
 }
 
 /// Whether every old row that can come carries all columns of a field.
 fn known_of_old(plan: &Plan, field: usize) -> bool {
     plan.fields.get(field).is_some_and(|f| {
-        f.from.columns().iter().all(|c| plan.columns.get(*c).is_some_and(|c| c.in_identity == InIdentity::Yes))
+        f.from
+            .columns()
+            .iter()
+            .all(|c| plan.columns.get(*c).is_some_and(|c| c.in_identity == InIdentity::Yes))
     })
 }

@@ -19,7 +19,12 @@ pub(super) fn compile(
     asked: &RefCell<Asked>,
     out: &mut Out,
 ) -> Option<Vec<PlanField>> {
-    let ground = Ground { entity, table, catalog, asked };
+    let ground = Ground {
+        entity,
+        table,
+        catalog,
+        asked,
+    };
     let compiled: Vec<Option<PlanField>> = entity.fields.iter().map(|field| ground.field(field, out)).collect();
     let fields: Option<Vec<PlanField>> = compiled.into_iter().collect();
     ground.unique_key(fields.as_ref()?, out);
@@ -28,7 +33,10 @@ pub(super) fn compile(
 
 /// Numbers of the named fields; names that are none were refused when the config was read.
 pub(super) fn numbers(names: &[Located], fields: &[PlanField]) -> Vec<usize> {
-    names.iter().filter_map(|name| fields.iter().position(|f| f.name == name.text)).collect()
+    names
+        .iter()
+        .filter_map(|name| fields.iter().position(|f| f.name == name.text))
+        .collect()
 }
 
 struct Ground<'a> {
@@ -40,23 +48,39 @@ struct Ground<'a> {
 
 impl Ground<'_> {
     fn field(&self, field: &Field, out: &mut Out) -> Option<PlanField> {
-        let watched =
-            if self.entity.ignore.iter().any(|i| i.text == field.name) { Watched::No } else { Watched::Yes };
+        let watched = if self.entity.ignore.iter().any(|i| i.text == field.name) {
+            Watched::No
+        } else {
+            Watched::Yes
+        };
         let (from, form) = match &field.from {
             Source::Text(text) if self.table.column(&text.text).is_none() => self.expression(field, text, out)?,
             Source::Text(text) | Source::Column(text) => self.column(field, text, out)?,
         };
-        Some(PlanField { name: field.name.clone(), from, form, watched })
+        Some(PlanField {
+            name: field.name.clone(),
+            from,
+            form,
+            watched,
+            compared: Vec::new(),
+        })
     }
 
     fn column(&self, field: &Field, text: &Located, out: &mut Out) -> Option<(FieldSource, Form)> {
         let Some(facts) = self.table.column(&text.text) else {
             let what = unknown("column", &text.text, self.table.columns.iter().map(|c| c.name.as_str()));
-            out.error("mapping.unknown_column", &text.place, format!("{what} of {}", self.table.name));
+            out.error(
+                "mapping.unknown_column",
+                &text.place,
+                format!("{what} of {}", self.table.name),
+            );
             return None;
         };
         if facts.generated == Generated::Yes {
-            let what = format!("column \"{}\" of {} is generated: its values are not in the log", facts.name, self.table.name);
+            let what = format!(
+                "column \"{}\" of {} is generated: its values are not in the log",
+                facts.name, self.table.name
+            );
             out.error("mapping.generated", &text.place, what);
             return None;
         }
@@ -65,7 +89,9 @@ impl Ground<'_> {
                 if !form.uncovered().is_empty() && field.on_unknown == OnUnknown::Halt {
                     let what = format!(
                         "codes of {}.{} do not cover what the column allows: {}",
-                        self.entity.name, field.name, form.uncovered().join(", ")
+                        self.entity.name,
+                        field.name,
+                        form.uncovered().join(", ")
                     );
                     out.findings.push(
                         Finding::warning(Cause::Config, "mapping.codes_uncovered", what)
@@ -89,7 +115,10 @@ impl Ground<'_> {
     }
 
     fn expression(&self, field: &Field, text: &Located, out: &mut Out) -> Option<(FieldSource, Form)> {
-        let names = ColumnNames { table: self.table, asked: self.asked };
+        let names = ColumnNames {
+            table: self.table,
+            asked: self.asked,
+        };
         let expression = out.expression(text, &names, &self.catalog.ctype)?;
         match Form::compile_result(field, expression.sql_type()) {
             Ok(form) => {
@@ -125,19 +154,38 @@ impl Ground<'_> {
             .filter_map(|column| asked.columns.get(*column))
             .collect();
         let not_null = |name: &String| {
-            self.table.column(name).is_some_and(|c| c.nullable == crate::flow::catalog::Nullable::No)
+            self.table
+                .column(name)
+                .is_some_and(|c| c.nullable == crate::flow::catalog::Nullable::No)
         };
-        let proven = self.table.uniques.iter().any(|u| u.columns.iter().all(|c| columns.contains(&c)));
+        let proven = self
+            .table
+            .uniques
+            .iter()
+            .any(|u| u.columns.iter().all(|c| columns.contains(&c)));
         if proven && columns.iter().all(|name| not_null(name)) {
             return;
         }
-        let list = columns.iter().map(|c| format!("\"{c}\"")).collect::<Vec<_>>().join(", ");
-        let what = format!("the key of {} is not proven unique and not null by {}", self.entity.name, self.table.name);
+        let list = columns
+            .iter()
+            .map(|c| format!("\"{c}\""))
+            .collect::<Vec<_>>()
+            .join(", ");
+        let what = format!(
+            "the key of {} is not proven unique and not null by {}",
+            self.entity.name, self.table.name
+        );
         out.findings.push(
             Finding::error(Cause::Config, "mapping.key_not_unique", what)
-                .at(self.entity.key.first().map_or_else(|| self.entity.place.clone(), |k| k.place.clone()))
+                .at(self
+                    .entity
+                    .key
+                    .first()
+                    .map_or_else(|| self.entity.place.clone(), |k| k.place.clone()))
                 .because("two rows would overwrite each other in the state topic")
-                .repair(format!("choose a key with a unique index over NOT NULL columns, or add one over ({list})")),
+                .repair(format!(
+                    "choose a key with a unique index over NOT NULL columns, or add one over ({list})"
+                )),
         );
     }
 }

@@ -14,7 +14,7 @@ use crate::flow::event::{EventKind, KindId, TopicId};
 use crate::mapping::compile::names::{Asked, ColumnNames, unknown};
 use crate::mapping::entity::{Entity, Located};
 use crate::mapping::expression::{Expression, ExpressionError, Names};
-use crate::mapping::plan::{InIdentity, MappedTopic, Mapping, Plan, PlanColumn, TopicHolds};
+use crate::mapping::plan::{InIdentity, MappedTopic, Mapping, Plan, PlanColumn, Slot, Told, TopicHolds};
 
 /// A mapping that can run, and what is worth saying of it.
 #[derive(Debug)]
@@ -30,13 +30,22 @@ pub struct Compiled {
 /// # Errors
 /// All findings, where one of them is an error.
 pub fn compile(entities: &[Entity], catalog: &Catalog) -> Result<Compiled, Vec<Finding>> {
-    let mut out = Out { findings: Vec::new(), kinds: Vec::new(), topics: Vec::new() };
+    let mut out = Out {
+        findings: Vec::new(),
+        kinds: Vec::new(),
+        topics: Vec::new(),
+    };
     let mut plans = Vec::new();
     let mut by_table: BTreeMap<_, Vec<usize>> = BTreeMap::new();
     let mut type_oids = BTreeMap::new();
     for entity in entities {
-        let Some(table) = find_table(entity, catalog, &mut out) else { continue };
-        type_oids.insert(table.name.clone(), table.columns.iter().map(|c| (c.name.clone(), c.type_oid)).collect());
+        let Some(table) = find_table(entity, catalog, &mut out) else {
+            continue;
+        };
+        type_oids.insert(
+            table.name.clone(),
+            table.columns.iter().map(|c| (c.name.clone(), c.type_oid)).collect(),
+        );
         if let Some(plan) = plan(entity, table, catalog, &mut out) {
             by_table.entry(table.name.clone()).or_default().push(plans.len());
             plans.push(plan);
@@ -45,8 +54,17 @@ pub fn compile(entities: &[Entity], catalog: &Catalog) -> Result<Compiled, Vec<F
     if out.findings.iter().any(|f| f.severity == Severity::Error) {
         return Err(out.findings);
     }
-    let mapping = Mapping { kinds: out.kinds, topics: out.topics, plans, by_table, type_oids };
-    Ok(Compiled { mapping, findings: out.findings })
+    let mapping = Mapping {
+        kinds: out.kinds,
+        topics: out.topics,
+        plans,
+        by_table,
+        type_oids,
+    };
+    Ok(Compiled {
+        mapping,
+        findings: out.findings,
+    })
 }
 
 /// What compiling gathers over all entities.
@@ -58,12 +76,16 @@ struct Out {
 
 impl Out {
     fn error(&mut self, code: &'static str, place: &Place, what: String) {
-        self.findings.push(Finding::error(Cause::Config, code, what).at(place.clone()));
+        self.findings
+            .push(Finding::error(Cause::Config, code, what).at(place.clone()));
     }
 
     fn topic(&mut self, name: &str, holds: TopicHolds) -> TopicId {
         let number = self.topics.iter().position(|t| t.name == name).unwrap_or_else(|| {
-            self.topics.push(MappedTopic { name: name.to_owned(), holds });
+            self.topics.push(MappedTopic {
+                name: name.to_owned(),
+                holds,
+            });
             self.topics.len() - 1
         });
         TopicId(u16::try_from(number).unwrap_or(u16::MAX))
@@ -96,7 +118,11 @@ impl Out {
     fn condition(&mut self, text: &Located, names: &dyn Names, ctype: &str) -> Option<Expression> {
         let expression = self.expression(text, names, ctype)?;
         if *expression.sql_type() != SqlType::Bool {
-            self.error("mapping.condition", &text.place, format!("`{}` is no condition: it is not boolean", text.text));
+            self.error(
+                "mapping.condition",
+                &text.place,
+                format!("`{}` is no condition: it is not boolean", text.text),
+            );
             return None;
         }
         Some(expression)
@@ -126,7 +152,10 @@ fn find_table<'c>(entity: &Entity, catalog: &'c Catalog, out: &mut Out) -> Optio
         return None;
     };
     if table.kind == TableKind::Unpublishable {
-        let what = format!("{} is no table whose changes are in the log (a view, foreign, unlogged or temporary)", table.name);
+        let what = format!(
+            "{} is no table whose changes are in the log (a view, foreign, unlogged or temporary)",
+            table.name
+        );
         out.error("mapping.unpublishable", &entity.table_place, what);
         return None;
     }
@@ -137,16 +166,18 @@ fn plan(entity: &Entity, table: &TableFacts, catalog: &Catalog, out: &mut Out) -
     let asked = RefCell::new(Asked::default());
     let names = ColumnNames { table, asked: &asked };
     let filter = match &entity.filter {
-        Some(text) => Some(out.condition(text, &names, &catalog.ctype)?),
-        None => None,
+        Some(text) => out.condition(text, &names, &catalog.ctype).map(Some),
+        None => Some(None),
     };
     let filter_columns = asked.borrow().columns.len();
-    let fields = fields::compile(entity, table, catalog, &asked, out)?;
+    // Both are looked at before either ends it: all findings at once.
+    let fields = fields::compile(entity, table, catalog, &asked, out);
+    let (filter, fields) = (filter?, fields?);
     let key = fields::numbers(&entity.key, &fields);
     let partition_by = fields::numbers(&entity.partition_by, &fields);
     let state = entity.state_topic.as_ref().map(|topic| {
         let topic = out.topic(&topic.text, TopicHolds::States);
-        out.kind(EventKind {
+        let kind = out.kind(EventKind {
             name: entity.name.clone(),
             entity: entity.name.clone(),
             version: 1,
@@ -154,12 +185,15 @@ fn plan(entity: &Entity, table: &TableFacts, catalog: &Catalog, out: &mut Out) -
             fields: fields.iter().map(|f| f.name.clone()).collect(),
             key: entity.key.iter().map(|k| k.text.clone()).collect(),
             partition_by: entity.partition_by.iter().map(|k| k.text.clone()).collect(),
-        })
+        });
+        Told {
+            kind,
+            fields: (0..fields.len()).collect(),
+        }
     });
     let mut plan = Plan {
         entity: entity.name.clone(),
         place: entity.place.clone(),
-        table: table.name.clone(),
         columns: Vec::new(),
         slots: Vec::new(),
         filter,
@@ -172,9 +206,25 @@ fn plan(entity: &Entity, table: &TableFacts, catalog: &Catalog, out: &mut Out) -
         follows_old: old::follows(entity),
     };
     plan.columns = columns(&asked, table);
-    plan.events = events::compile(entity, &plan, &events::Ground { table, catalog, asked: &asked }, out)?;
+    plan.events = events::compile(
+        entity,
+        &plan,
+        &events::Ground {
+            table,
+            catalog,
+            asked: &asked,
+        },
+        out,
+    )?;
     plan.columns = columns(&asked, table);
     plan.slots = asked.into_inner().slots;
+    for slot in &plan.slots {
+        if let Slot::Field(side, number) = slot
+            && let Some(field) = plan.fields.get_mut(*number)
+        {
+            field.compared.push(*side);
+        }
+    }
     old::check(entity, &plan, &old::Ground { table, filter_columns }, out);
     Some(plan)
 }
@@ -183,8 +233,11 @@ fn columns(asked: &RefCell<Asked>, table: &TableFacts) -> Vec<PlanColumn> {
     let known = old::identity_columns(table);
     let column = |name: &String| PlanColumn {
         name: name.clone(),
-        in_identity: if known.contains(name) { InIdentity::Yes } else { InIdentity::No },
-        sql_type: table.column(name).map_or(SqlType::Text, |facts| facts.sql_type.clone()),
+        in_identity: if known.contains(name) {
+            InIdentity::Yes
+        } else {
+            InIdentity::No
+        },
     };
     asked.borrow().columns.iter().map(column).collect()
 }

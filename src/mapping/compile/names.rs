@@ -48,7 +48,9 @@ pub(super) struct ColumnNames<'a> {
 impl Names for ColumnNames<'_> {
     fn resolve(&self, qualifier: Option<&str>, name: &str) -> Result<Leaf, String> {
         if let Some(qualifier) = qualifier {
-            return Err(format!("`{qualifier}.` has no meaning here: write the column's name alone"));
+            return Err(format!(
+                "`{qualifier}.` has no meaning here: write the column's name alone"
+            ));
         }
         column_leaf(self.table, self.asked, name, Slot::Here)
     }
@@ -68,23 +70,36 @@ impl Names for ChangeNames<'_> {
             Some("new") => (Side::New, false),
             Some("old_row") => (Side::Old, true),
             Some("new_row") => (Side::New, true),
-            Some(other) => return Err(format!("unknown name `{other}.{name}`: use old., new., old_row. or new_row.")),
+            Some(other) => {
+                return Err(format!(
+                    "unknown name `{other}.{name}`: use old., new., old_row. or new_row."
+                ));
+            }
             None => return Err(format!("`{name}` could be old or new: write old.{name} or new.{name}")),
         };
         if of_row {
             let leaf = column_leaf(self.table, self.asked, name, |column| Slot::Column(side, column))?;
-            return Ok(Leaf { nullable: Nullable::Yes, ..leaf });
+            return Ok(Leaf {
+                nullable: Nullable::Yes,
+                ..leaf
+            });
         }
         let Some(number) = self.fields.iter().position(|f| f.name == name) else {
             let known = self.fields.iter().map(|f| f.name.as_str());
             return Err(unknown("field", name, known));
         };
         let facts = self.fields.get(number);
-        let (sql_type, nullable) =
-            facts.map_or((SqlType::Text, Nullable::Yes), |facts| (facts.sql_type.clone(), facts.nullable));
+        let (sql_type, nullable) = facts.map_or((SqlType::Text, Nullable::Yes), |facts| {
+            (facts.sql_type.clone(), facts.nullable)
+        });
         let slot = self.asked.borrow_mut().slot(Slot::Field(side, number))?;
         // An `old` field is null on `enters`, a `new` one on `leaves`; within `changes` the column decides.
-        Ok(Leaf { slot, sql_type, nullable, collation: String::new() })
+        Ok(Leaf {
+            slot,
+            sql_type,
+            nullable,
+            collation: String::new(),
+        })
     }
 }
 
@@ -109,7 +124,10 @@ fn column_leaf(
 
 /// `unknown column "x"`, with the nearest known name.
 pub(super) fn unknown<'k>(what: &str, name: &str, known: impl Iterator<Item = &'k str>) -> String {
-    let nearest = known.map(|k| (strsim::damerau_levenshtein(k, name), k)).min().filter(|(d, _)| *d <= 3);
+    let nearest = known
+        .map(|k| (strsim::damerau_levenshtein(k, name), k))
+        .min()
+        .filter(|(d, _)| *d <= 3);
     match nearest {
         Some((_, nearest)) => format!("unknown {what} \"{name}\"; the nearest is \"{nearest}\""),
         None => format!("unknown {what} \"{name}\""),

@@ -2,6 +2,9 @@
 
 pub mod assemble;
 pub mod catalog;
+mod connect;
+mod follow;
+pub mod guard;
 pub mod pgoutput;
 pub mod preflight;
 pub mod proof;
@@ -10,4 +13,9 @@ pub mod settings;
 pub mod setup;
 pub mod slot;
 pub mod sql;
+mod stream;
 pub mod watch;
+
+pub use crate::source::postgres::follow::{Beginning, Postgres, compare};
+pub use crate::source::postgres::guard::Guarded;
+pub use crate::source::postgres::stream::Timing;

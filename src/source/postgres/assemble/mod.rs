@@ -85,6 +85,11 @@ impl Assembler {
         self.open.is_some()
     }
 
+    /// Name of a table whose shape was told.
+    pub fn name(&self, table_oid: u32) -> Option<&TableName> {
+        self.tables.get(&table_oid).map(|table| &table.name)
+    }
+
     /// Whether a message gives no step whatever it holds: a Type, an Origin or a logical message. For whoever asks
     /// for the next step in a loop, where the borrow of a step cannot be given up again.
     pub fn is_silent(message: &[u8]) -> bool {

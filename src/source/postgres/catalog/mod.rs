@@ -14,7 +14,10 @@ use crate::source::postgres::catalog::types::Types;
 use crate::source::postgres::sql::{Sql, get};
 
 mod allowed;
+mod retype;
 mod types;
+
+pub use crate::source::postgres::catalog::retype::{Retyped, retype};
 
 const TABLES: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence::text \
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \

@@ -105,6 +105,11 @@ impl Types {
         out
     }
 
+    /// As `format_type` writes it; empty for a type that is gone.
+    pub(super) fn text(&self, oid: u32) -> String {
+        self.0.get(&oid).map(|found| found.text.clone()).unwrap_or_default()
+    }
+
     fn sql_type(&self, oid: u32, depth: usize) -> SqlType {
         let Some(found) = self.0.get(&oid) else {
             return SqlType::Other(String::new());

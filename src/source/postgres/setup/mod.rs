@@ -14,8 +14,10 @@ use crate::source::postgres::slot::{self, SlotFacts};
 use crate::source::postgres::sql::quote;
 use crate::source::postgres::sql::{Refusal, Sql, get, halt};
 
+mod grant;
 mod migration;
 
+pub use crate::source::postgres::setup::grant::{Granted, grant};
 use crate::source::postgres::setup::migration::{PUBLICATION, SLOT, statement};
 pub use crate::source::postgres::setup::migration::{grants_sql, removal_sql};
 

@@ -10,11 +10,12 @@ use tokio_postgres::{Client, Config, NoTls, Row, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::finding::{Cause, Finding};
+use crate::secret::{Revealed, Secret};
 use crate::source::SourceError;
 use crate::source::postgres::settings::{Address, Settings, Tls};
 
 pub mod quote;
-mod trust;
+pub(in crate::source::postgres) mod trust;
 
 /// How long a connect may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -61,14 +62,7 @@ impl Sql {
             }
         };
         config.user(&settings.user).dbname(&settings.database);
-        if let Some(secret) = &settings.password {
-            let password = secret.read().map_err(|error| {
-                halt(Finding::error(
-                    Cause::Surroundings,
-                    "source.password_unreadable",
-                    error.to_string(),
-                ))
-            })?;
+        if let Some(password) = password(settings)? {
             config.password(password.expose());
         }
         let mut sql = Self::open(config, tls, settings.root_cert.as_deref())?;
@@ -259,33 +253,59 @@ fn source_error(error: &tokio_postgres::Error) -> SourceError {
             .and_then(|io| io.downcast_ref::<rustls::Error>())
             .or_else(|| inner.downcast_ref::<rustls::Error>());
         if let Some(rustls::Error::InvalidCertificate(reason)) = rustls {
-            return halt(
-                Finding::error(
-                    Cause::Surroundings,
-                    "source.certificate",
-                    format!("cannot verify the certificate of PostgreSQL: {reason:?}"),
-                )
-                .repair("set `root_cert` in [source] to the PEM file of the authority that signed it"),
-            );
+            return unverified(reason);
         }
         reasons.push(inner.to_string());
         cause = inner.source();
     }
     if reasons.iter().any(|reason| reason == "password missing") {
-        return halt(
-            Finding::error(
-                Cause::Config,
-                "source.password_missing",
-                "PostgreSQL asks for a password and none is configured",
-            )
-            .repair("password = { file = \"…\" } in [source]"),
-        );
+        return password_missing();
     }
     reasons.dedup();
     SourceError::Transient(format!("cannot talk to PostgreSQL: {}", reasons.join(": ")))
 }
 
-fn refusal(state: &str, message: &str) -> SourceError {
+/// The role's password as it is kept now; none where none is configured.
+///
+/// # Errors
+/// A halt where it cannot be read.
+pub(crate) fn password(settings: &Settings) -> Result<Option<Revealed>, SourceError> {
+    let read = settings.password.as_ref().map(Secret::read).transpose();
+    read.map_err(|error| {
+        halt(Finding::error(
+            Cause::Surroundings,
+            "source.password_unreadable",
+            error.to_string(),
+        ))
+    })
+}
+
+/// The server asks for a password and there is none.
+pub(crate) fn password_missing() -> SourceError {
+    halt(
+        Finding::error(
+            Cause::Config,
+            "source.password_missing",
+            "PostgreSQL asks for a password and none is configured",
+        )
+        .repair("password = { file = \"…\" } in [source]"),
+    )
+}
+
+/// The server's certificate does not verify.
+pub(crate) fn unverified(reason: &rustls::CertificateError) -> SourceError {
+    halt(
+        Finding::error(
+            Cause::Surroundings,
+            "source.certificate",
+            format!("cannot verify the certificate of PostgreSQL: {reason:?}"),
+        )
+        .repair("set `root_cert` in [source] to the PEM file of the authority that signed it"),
+    )
+}
+
+/// Sorts what the server refused, by its SQLSTATE.
+pub(crate) fn refusal(state: &str, message: &str) -> SourceError {
     let finding = |code, repair: &str| {
         halt(
             Finding::error(

@@ -15,7 +15,7 @@ use crate::source::postgres::settings::Tls;
 use crate::source::postgres::sql::halt;
 
 /// TLS as `sslmode` says.
-pub(super) fn config(tls: Tls, root_cert: Option<&Path>) -> Result<ClientConfig, SourceError> {
+pub(in crate::source::postgres) fn config(tls: Tls, root_cert: Option<&Path>) -> Result<ClientConfig, SourceError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let unusable = |what: String| halt(Finding::error(Cause::Config, "source.tls", what));
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))

@@ -1,0 +1,140 @@
+//! The one place that retries: it begins again from the stored position, or says why it cannot.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use backon::{BackoffBuilder as _, ExponentialBuilder};
+
+use crate::bridge::BridgeError;
+use crate::finding::Finding;
+use crate::sink::SinkError;
+use crate::source::SourceError;
+use crate::telemetry::{State, Status};
+
+/// First delay; it doubles, with jitter, so that bridges do not come back in step.
+const DELAY_MIN: Duration = Duration::from_millis(100);
+/// No delay is longer.
+const DELAY_MAX: Duration = Duration::from_secs(5);
+/// A fault that lasts longer, without any progress, is handed to the orchestrator.
+const FAULT_MAX: Duration = Duration::from_secs(600);
+/// `transaction.timeout.ms` after one that was too short: the broker's default limit.
+const TRANSACTION_TIMEOUT_LONG_MS: u32 = 900_000;
+
+/// How a bridge ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Asked to stop, and stopped.
+    Stopped,
+    /// An operator must act.
+    Halted(Box<Finding>),
+    /// A transient fault outlasted its budget.
+    GaveUp(String),
+    /// Another bridge of this name took over.
+    Fenced(String),
+}
+
+/// What a new attempt should do otherwise than the settings say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Attempt {
+    /// A longer `transaction.timeout.ms`.
+    pub transaction_timeout_ms: Option<u32>,
+}
+
+/// Runs `attempt` until it ends in a way that no new attempt can mend.
+pub fn supervise(
+    stop: &AtomicBool,
+    status: &Status,
+    mut attempt: impl FnMut(Attempt) -> Result<(), BridgeError>,
+) -> Outcome {
+    let mut how = Attempt::default();
+    let mut delays = delays();
+    let mut good = Instant::now();
+    let mut durable = status.durable_lsn();
+    loop {
+        let ended = attempt(how);
+        if stop.load(Ordering::Relaxed) {
+            return Outcome::Stopped;
+        }
+        let (reason, why) = match ended.map_err(Fault::of) {
+            Ok(()) => return Outcome::Stopped,
+            Err(Fault::Halt(finding)) => return Outcome::Halted(finding),
+            Err(Fault::Fenced(nonce)) => return Outcome::Fenced(nonce),
+            Err(Fault::Retry(reason, why)) => (reason, why),
+            Err(Fault::RetryLonger(why)) => {
+                how.transaction_timeout_ms = Some(TRANSACTION_TIMEOUT_LONG_MS);
+                ("transaction_timeout", why)
+            }
+        };
+        if status.durable_lsn() != durable {
+            durable = status.durable_lsn();
+            good = Instant::now();
+            delays = self::delays();
+        }
+        if good.elapsed() > FAULT_MAX {
+            return Outcome::GaveUp(why);
+        }
+        status.set_state(State::Retrying);
+        status.restarted(reason, &why);
+        let delay = delays.next().unwrap_or(DELAY_MAX);
+        tracing::warn!(
+            reason,
+            why,
+            delay_ms = delay.as_millis(),
+            "begins again from the stored position"
+        );
+        if sleep(delay, stop) == Slept::Stopped {
+            return Outcome::Stopped;
+        }
+    }
+}
+
+fn delays() -> impl Iterator<Item = Duration> {
+    ExponentialBuilder::default()
+        .with_min_delay(DELAY_MIN)
+        .with_max_delay(DELAY_MAX)
+        .with_jitter()
+        .without_max_times()
+        .build()
+        // Jitter is added to the delay, and may carry it above its limit.
+        .map(|delay| delay.min(DELAY_MAX))
+}
+
+#[derive(PartialEq, Eq)]
+enum Slept {
+    Enough,
+    Stopped,
+}
+
+fn sleep(delay: Duration, stop: &AtomicBool) -> Slept {
+    let begun = Instant::now();
+    while begun.elapsed() < delay {
+        if stop.load(Ordering::Relaxed) {
+            return Slept::Stopped;
+        }
+        std::thread::sleep(Duration::from_millis(20).min(delay));
+    }
+    Slept::Enough
+}
+
+/// What becomes of an error.
+enum Fault {
+    Retry(&'static str, String),
+    RetryLonger(String),
+    Halt(Box<Finding>),
+    Fenced(String),
+}
+
+impl Fault {
+    fn of(error: BridgeError) -> Self {
+        match error {
+            BridgeError::Source(SourceError::Transient(why)) => Self::Retry("source", why),
+            BridgeError::Sink(SinkError::Transient(why)) => Self::Retry("sink", why),
+            BridgeError::Sink(SinkError::Overrun(why)) => Self::RetryLonger(why),
+            BridgeError::Sink(SinkError::Fenced { nonce }) => Self::Fenced(nonce),
+            BridgeError::Source(SourceError::Halt(finding))
+            | BridgeError::Sink(SinkError::Halt(finding))
+            | BridgeError::Halt(finding) => Self::Halt(finding),
+            reshaped @ BridgeError::Reshaped { .. } => Self::Retry("table_changed", reshaped.to_string()),
+        }
+    }
+}

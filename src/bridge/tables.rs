@@ -1,0 +1,118 @@
+//! Tables as the stream has announced them, fitted to the mapping.
+
+use std::collections::HashMap;
+
+use crate::bridge::BridgeError;
+use crate::finding::{Cause, Finding};
+use crate::flow::change::{Change, Transaction};
+use crate::flow::table::Table;
+use crate::mapping::plan::{Fitted, Mapping, Misfit};
+use crate::telemetry::{Operation, Status, Tally};
+
+/// Tables by OID; none for those that no entity stands on.
+pub(super) struct Tables<'a> {
+    mapping: &'a Mapping,
+    status: &'a Status,
+    by_oid: HashMap<u32, Option<Followed>>,
+    /// What each kind of the mapping counts as.
+    pub(super) kinds: Vec<usize>,
+}
+
+/// A table with entities on it.
+pub(super) struct Followed {
+    pub(super) fitted: Fitted,
+    /// What its entities count as.
+    entities: Vec<usize>,
+}
+
+impl Followed {
+    /// Counts a change for every entity on the table.
+    pub(super) fn count(&self, change: &Change<'_>, tally: &mut Tally) {
+        let operation = match change {
+            Change::Insert { .. } => Operation::Insert,
+            Change::Update { .. } => Operation::Update,
+            Change::Delete { .. } => Operation::Delete,
+        };
+        for entity in &self.entities {
+            tally.change(*entity, operation);
+        }
+    }
+}
+
+impl<'a> Tables<'a> {
+    pub(super) fn new(mapping: &'a Mapping, status: &'a Status) -> Self {
+        let kinds = mapping
+            .kinds
+            .iter()
+            .map(|kind| status.kind(&kind.entity, &kind.name))
+            .collect();
+        Self {
+            mapping,
+            status,
+            by_oid: HashMap::new(),
+            kinds,
+        }
+    }
+
+    pub(super) fn get(&self, oid: u32) -> Option<&Followed> {
+        self.by_oid.get(&oid).and_then(Option::as_ref)
+    }
+
+    /// Takes a table's shape, new or changed.
+    pub(super) fn fit(&mut self, table: &Table) -> Result<(), BridgeError> {
+        let fitted = self.mapping.fit(table).map_err(|misfit| misfit_error(misfit, table))?;
+        let followed = fitted.map(|fitted| Followed {
+            entities: self
+                .mapping
+                .entities(&fitted)
+                .filter_map(|name| self.status.entity(name))
+                .collect(),
+            fitted,
+        });
+        self.by_oid.insert(table.oid, followed);
+        Ok(())
+    }
+
+    /// A mapped table was emptied: its entities are gone without a word about each.
+    pub(super) fn refuse_truncate(&self, oids: &[u32], open: Option<Transaction>) -> Result<(), BridgeError> {
+        let (Some(followed), Some(transaction)) = (oids.iter().find_map(|oid| self.get(*oid)), open) else {
+            return Ok(());
+        };
+        let table = followed.fitted.table_name();
+        Err(BridgeError::Halt(Box::new(
+            Finding::error(
+                Cause::Surroundings,
+                "row.truncate",
+                format!("{table} was truncated (transaction at {})", transaction.commit_lsn),
+            )
+            .because("its entities are gone without a word about each")
+            .repair("tell consumers, then begin a new history: walbridge recover"),
+        )))
+    }
+}
+
+fn misfit_error(misfit: Misfit, table: &Table) -> BridgeError {
+    match misfit {
+        Misfit::Retyped { column, type_oid } => BridgeError::Reshaped {
+            table: table.name.clone(),
+            column,
+            type_oid,
+        },
+        Misfit::Missing { entity, place, column } => BridgeError::Halt(Box::new(
+            Finding::error(
+                Cause::Surroundings,
+                "mapping.column_gone",
+                format!(
+                    "{entity} needs column \"{column}\" of {}, which its changes no longer carry",
+                    table.name
+                ),
+            )
+            .at(place)
+            .because("nothing is guessed for a column that is gone")
+            .repair(
+                "put it back into the table (or the publication), or take it out of the mapping; where it was added \
+                     later: let the former mapping run until it has passed that ALTER TABLE",
+            ),
+        )),
+    }
+}

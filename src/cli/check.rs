@@ -1,0 +1,164 @@
+//! `walbridge check`: reads everything, writes nothing.
+
+#![expect(clippy::print_stdout, reason = "this room prints")]
+
+use clap::{Args, ValueEnum};
+use serde_json::json;
+
+use crate::cli::{ConfigFile, Exit, findings, prepare};
+use crate::config::{self, Config, SinkChoice, Sources};
+use crate::finding::{Cause, Finding, Severity};
+use crate::sink::{SinkError, kafka};
+use crate::source::SourceError;
+use crate::source::postgres;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Connect to nothing: look at the config alone
+    #[arg(long)]
+    offline: bool,
+    /// How findings are printed
+    #[arg(
+        long,
+        value_enum,
+        value_name = "text|json",
+        hide_possible_values = true,
+        default_value = "text"
+    )]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people
+    Text,
+    /// For machines: one document
+    Json,
+}
+
+/// Looks, and prints what there is to say.
+pub(super) fn check(arguments: &Arguments) -> Exit {
+    let path = &arguments.file.config;
+    let loaded = if arguments.offline {
+        config::load_offline(path)
+    } else {
+        config::load(path)
+    };
+    let (found, sources, config) = match loaded {
+        Ok(loaded) => (loaded.warnings, loaded.sources, Some(loaded.config)),
+        Err(invalid) => (invalid.findings, invalid.sources, None),
+    };
+    let mut found = found;
+    if let Some(config) = config.as_ref().filter(|_| !arguments.offline) {
+        found.extend(surroundings(config));
+    }
+    let mut told: Vec<Finding> = Vec::new();
+    for finding in found {
+        // The same thing may be seen from two sides.
+        if !told.contains(&finding) {
+            told.push(finding);
+        }
+    }
+    match arguments.format {
+        Format::Text => print_text(&told, &sources, config.as_ref()),
+        Format::Json => print_json(&told),
+    }
+    findings::exit(&told)
+}
+
+fn print_text(found: &[Finding], sources: &Sources, config: Option<&Config>) {
+    findings::print_to_stdout(found, sources);
+    let of = |severity, one: &str| match findings::count(found, severity) {
+        1 => format!("1 {one}"),
+        count => format!("{count} {one}s"),
+    };
+    let counts = format!(
+        "{}, {}, {}",
+        of(Severity::Error, "error"),
+        of(Severity::Warning, "warning"),
+        of(Severity::Note, "note")
+    );
+    match config {
+        Some(config) => println!(
+            "{}: entities {}, tables {}: {counts}",
+            config.name,
+            config.entities.len(),
+            config.source.tables.len()
+        ),
+        None => println!("{counts}"),
+    }
+}
+
+fn print_json(found: &[Finding]) {
+    let document = json!({
+        "errors": findings::count(found, Severity::Error),
+        "warnings": findings::count(found, Severity::Warning),
+        "notes": findings::count(found, Severity::Note),
+        "findings": found.iter().map(findings::document).collect::<Vec<_>>(),
+    });
+    println!("{document:#}");
+}
+
+/// Findings about the database, the mapping on it, Kafka, and the position that stands between them.
+fn surroundings(config: &Config) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let catalog = match postgres::preflight::preflight(&config.source) {
+        Ok((catalog, of_source)) => {
+            found.extend(of_source);
+            Some(catalog)
+        }
+        Err(error) => {
+            found.push(of_source(config, error));
+            None
+        }
+    };
+    let mut settings = config.kafka.clone();
+    if let Some(catalog) = &catalog {
+        match prepare::prepare(config, catalog) {
+            Ok(prepared) => {
+                found.extend(prepared.findings);
+                settings = prepared.kafka;
+            }
+            Err(refused) => found.extend(refused),
+        }
+    }
+    if config.sink == SinkChoice::Kafka {
+        let of_kafka = kafka::preflight(&settings);
+        let reachable = !of_kafka.iter().any(|finding| finding.severity == Severity::Error);
+        found.extend(of_kafka);
+        if catalog.is_some() && reachable {
+            found.extend(position(config, &settings));
+        }
+    }
+    found
+}
+
+/// Whether the stored position and the slot belong together (promise I5).
+fn position(config: &Config, settings: &kafka::settings::Settings) -> Option<Finding> {
+    match kafka::read_position(settings) {
+        Ok(stored) => match postgres::compare(&config.source, stored) {
+            Ok(()) => None,
+            Err(error) => Some(of_source(config, error)),
+        },
+        Err(SinkError::Halt(finding)) => Some(*finding),
+        Err(error) => Some(Finding::warning(
+            Cause::Surroundings,
+            "kafka.position_unread",
+            error.to_string(),
+        )),
+    }
+}
+
+fn of_source(config: &Config, error: SourceError) -> Finding {
+    match error {
+        SourceError::Halt(finding) => *finding,
+        SourceError::Transient(why) => {
+            let what = format!("cannot look at the database {}", config.source.database);
+            Finding::error(Cause::Surroundings, "source.unreachable", what)
+                .because(why)
+                .repair("correct `url` in [source], or make the server reachable from here")
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Findings on a terminal, in a log, and for machines.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this room prints")]
+
+use std::io::IsTerminal as _;
+
+use serde_json::{Value, json};
+
+use crate::cli::{Exit, LogFormat};
+use crate::config::{Colour, Invalid, Sources, render};
+use crate::finding::{Cause, Finding, Severity};
+
+/// Prints findings to stderr, each with its place.
+pub(super) fn print(findings: &[Finding], sources: &Sources) {
+    let colour = if std::io::stderr().is_terminal() {
+        Colour::Yes
+    } else {
+        Colour::No
+    };
+    for finding in findings {
+        eprintln!("{}\n", render(finding, sources, colour));
+    }
+}
+
+/// The same to stdout, for `check`.
+pub(super) fn print_to_stdout(findings: &[Finding], sources: &Sources) {
+    let colour = if std::io::stdout().is_terminal() {
+        Colour::Yes
+    } else {
+        Colour::No
+    };
+    for finding in findings {
+        println!("{}\n", render(finding, sources, colour));
+    }
+}
+
+/// Says why a config may not be used.
+pub(super) fn refuse(invalid: &Invalid) -> Exit {
+    print(&invalid.findings, &invalid.sources);
+    eprintln!("{invalid}");
+    Exit::Config
+}
+
+/// Says why the bridge halted; the finding's own sentence is the last line.
+pub(super) fn halt(finding: &Finding, sources: &Sources, format: LogFormat) -> Exit {
+    match format {
+        LogFormat::Text => {
+            let colour = if std::io::stderr().is_terminal() {
+                Colour::Yes
+            } else {
+                Colour::No
+            };
+            eprintln!("\n{}\n", render(finding, sources, colour));
+            eprintln!("{}", line(finding));
+        }
+        LogFormat::Json => eprintln!("{}", document(finding)),
+    }
+    match finding.cause {
+        Cause::Config => Exit::Config,
+        Cause::Surroundings => Exit::Halted,
+    }
+}
+
+/// A finding on one line.
+pub(super) fn line(finding: &Finding) -> String {
+    let repair = finding
+        .repair
+        .as_ref()
+        .map(|repair| format!("; hint: {repair}"))
+        .unwrap_or_default();
+    format!("halted: {} [{}]{repair}", finding.what, finding.code)
+}
+
+/// A finding for machines.
+pub(super) fn document(finding: &Finding) -> Value {
+    let place = finding.place.as_ref();
+    json!({
+        "severity": finding.severity.word(),
+        "code": finding.code,
+        "cause": match finding.cause { Cause::Config => "config", Cause::Surroundings => "surroundings" },
+        "file": place.map(|place| place.file.to_string()),
+        "line": place.map(|place| place.line),
+        "path": place.map(|place| place.path.clone()),
+        "what": finding.what,
+        "why": finding.why,
+        "repair": finding.repair,
+    })
+}
+
+/// How many findings there are of a severity.
+pub(super) fn count(findings: &[Finding], severity: Severity) -> usize {
+    findings.iter().filter(|finding| finding.severity == severity).count()
+}
+
+/// The exit code for findings: the config's errors come before those of the surroundings.
+pub(super) fn exit(findings: &[Finding]) -> Exit {
+    let error = |cause| {
+        findings
+            .iter()
+            .any(|f| f.severity == Severity::Error && f.cause == cause)
+    };
+    if error(Cause::Config) {
+        Exit::Config
+    } else if error(Cause::Surroundings) {
+        Exit::Halted
+    } else {
+        Exit::Done
+    }
+}

@@ -1,0 +1,23 @@
+//! Logs on stderr: text for people, JSON for machines.
+
+use std::io::IsTerminal as _;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::LogFormat;
+
+/// What is logged unless `WALBRIDGE_LOG` says otherwise; librdkafka's own lines come with their level.
+const DEFAULT: &str = "info";
+
+/// Begins to log.
+pub(super) fn start(format: LogFormat) {
+    let filter = EnvFilter::try_from_env("WALBRIDGE_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT));
+    let to_stderr = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(false);
+    match format {
+        LogFormat::Text => to_stderr.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => to_stderr.json().flatten_event(true).init(),
+    }
+}

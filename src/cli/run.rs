@@ -1,0 +1,267 @@
+//! `walbridge run`: carries changes until it is asked to stop.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::bridge;
+use crate::bridge::supervise::{Attempt, Outcome, supervise};
+use crate::bridge::{BridgeError, Works};
+use crate::cli::{Exit, LogFormat, findings, prepare, stopping};
+use crate::config::{self, Config, Loaded, SinkChoice, Sources};
+use crate::encoding::Encoder;
+use crate::finding::{Cause, Finding, Severity};
+use crate::http;
+use crate::sink::kafka::{Kafka, Stop};
+use crate::sink::stdout::Lines;
+use crate::source::SourceError;
+use crate::source::postgres::catalog::{Retyped, retype};
+use crate::source::postgres::settings::Create;
+use crate::source::postgres::sql::Sql;
+use crate::source::postgres::watch::Watched;
+use crate::source::postgres::{self, Beginning, Guarded, Postgres};
+use crate::telemetry::{KindNames, Names, Status};
+
+/// Runs, and says how it ended.
+pub(super) fn run(path: &Path, format: LogFormat) -> Exit {
+    let Loaded {
+        config,
+        warnings,
+        sources,
+    } = match config::load(path) {
+        Ok(loaded) => loaded,
+        Err(invalid) => return findings::refuse(&invalid),
+    };
+    for warning in &warnings {
+        tracing::warn!(code = warning.code, "{}", warning.what);
+    }
+    let status = Arc::new(Status::new(names(&config)));
+    let served = http::serve(
+        config.http.listen,
+        Arc::clone(&status),
+        config.http.ready_lag_seconds_max,
+    );
+    let server = match served {
+        Ok(server) => server,
+        Err(error) => return findings::halt(&unlistened(&config, &error), &sources, format),
+    };
+    tracing::info!(bridge = config.name, version = env!("CARGO_PKG_VERSION"), http = %server.address(), "starts");
+    let stop = Arc::new(AtomicBool::new(false));
+    let worker = Worker {
+        config,
+        status: Arc::clone(&status),
+        stop: Arc::clone(&stop),
+        waits: Arc::default(),
+    };
+    let waits = Arc::clone(&worker.waits);
+    let give_up = move || {
+        if let Some(stop) = &*waits.lock().unwrap_or_else(PoisonError::into_inner) {
+            stop.stop();
+        }
+    };
+    if let Err(error) = stopping::on_signal(Arc::clone(&stop), give_up) {
+        let what = Finding::error(
+            Cause::Surroundings,
+            "run.signals",
+            format!("cannot wait for signals: {error}"),
+        );
+        return findings::halt(&what, &sources, format);
+    }
+    let spawned = std::thread::Builder::new()
+        .name("bridge".to_owned())
+        .spawn(move || worker.work());
+    match spawned.map(|thread| stopping::wait(thread, &stop)) {
+        Ok(ended) => exit(ended, &status, (&sources, format)),
+        Err(error) => {
+            let what = Finding::error(
+                Cause::Surroundings,
+                "run.thread",
+                format!("cannot start a thread: {error}"),
+            );
+            findings::halt(&what, &sources, format)
+        }
+    }
+}
+
+/// Says how it ended; none: it did not stop in time, and is left as after a crash.
+fn exit(
+    ended: Option<std::thread::Result<Outcome>>,
+    status: &Status,
+    (sources, format): (&Sources, LogFormat),
+) -> Exit {
+    match ended {
+        None | Some(Ok(Outcome::Stopped)) => {
+            tracing::info!("stopped");
+            Exit::Done
+        }
+        Some(Ok(Outcome::Halted(finding))) => {
+            status.halted(&finding.what);
+            findings::halt(&finding, sources, format)
+        }
+        Some(Ok(Outcome::GaveUp(why))) => {
+            tracing::error!(why, "a transient fault lasted too long");
+            Exit::GaveUp
+        }
+        Some(Ok(Outcome::Fenced(nonce))) => {
+            tracing::error!(nonce, "another bridge of this name took over");
+            Exit::Fenced
+        }
+        Some(Err(_)) => {
+            let what = Finding::error(Cause::Surroundings, "run.panic", "the bridge panicked")
+                .because("nothing of the open transaction is published; the position is what it was")
+                .repair("start it again, and report this with the lines above");
+            findings::halt(&what, sources, format)
+        }
+    }
+}
+
+fn unlistened(config: &Config, error: &std::io::Error) -> Finding {
+    let what = format!("cannot listen on {}: {error}", config.http.listen);
+    Finding::error(Cause::Surroundings, "http.listen", what).repair("name a free address in `listen` of [http]")
+}
+
+fn names(config: &Config) -> Names {
+    let mut names = Names {
+        bridge: config.name.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        ..Names::default()
+    };
+    for entity in &config.entities {
+        names.entities.push(entity.name.clone());
+        let state = entity
+            .state_topic
+            .iter()
+            .map(|topic| (entity.name.clone(), topic.text.clone()));
+        let events = entity.events.iter().filter_map(|event| {
+            let topic = event.topic.as_ref().or(entity.event_topic.as_ref())?;
+            Some((event.name.clone(), topic.text.clone()))
+        });
+        for (event, topic) in state.chain(events) {
+            let number = names
+                .topics
+                .iter()
+                .position(|known| *known == topic)
+                .unwrap_or_else(|| {
+                    names.topics.push(topic);
+                    names.topics.len() - 1
+                });
+            names.kinds.push(KindNames {
+                entity: entity.name.clone(),
+                event,
+                topic: number,
+            });
+        }
+    }
+    names
+}
+
+/// What the bridge's thread needs.
+struct Worker {
+    config: Config,
+    status: Arc<Status>,
+    stop: Arc<AtomicBool>,
+    /// Ends the waits of the sink that is at work.
+    waits: Arc<Mutex<Option<Stop>>>,
+}
+
+impl Worker {
+    fn work(self) -> Outcome {
+        let nonce = format!("{:016x}", RandomState::new().build_hasher().finish());
+        let source = Postgres::new(self.config.source.clone());
+        let mut source = source.beginning(match self.config.sink {
+            SinkChoice::Kafka => Beginning::Proven,
+            SinkChoice::Stdout => Beginning::AtSlot,
+        });
+        // Columns whose type in the log is not (or not yet) that of the catalogue: the mapping is compiled for the log's.
+        let mut retyped: Vec<Retyped> = Vec::new();
+        supervise(&self.stop, &self.status, |attempt| {
+            let ended = self.attempt(attempt, &nonce, (&mut source, &retyped));
+            if let Err(BridgeError::Reshaped {
+                table,
+                column,
+                type_oid,
+            }) = &ended
+            {
+                retyped.retain(|known| known.table != *table || known.column != *column);
+                retyped.push(Retyped {
+                    table: table.clone(),
+                    column: column.clone(),
+                    type_oid: *type_oid,
+                });
+            }
+            ended
+        })
+    }
+
+    fn attempt(
+        &self,
+        attempt: Attempt,
+        nonce: &str,
+        (source, retyped): (&mut Postgres, &[Retyped]),
+    ) -> Result<(), BridgeError> {
+        let config = &self.config;
+        let (mut catalog, found) = postgres::preflight::preflight(&config.source)?;
+        retype(&mut Sql::connect(&config.source)?, &mut catalog, retyped)?;
+        let prepared = prepare::prepare(config, &catalog).map_err(first_error)?;
+        for finding in found
+            .iter()
+            .chain(&prepared.findings)
+            .filter(|f| f.severity == Severity::Warning)
+        {
+            tracing::warn!(code = finding.code, repair = finding.repair, "{}", finding.what);
+        }
+        if let Some(finding) = found.into_iter().find(|finding| forbids(finding, config)) {
+            return Err(BridgeError::Halt(Box::new(finding)));
+        }
+        let mut kafka = prepared.kafka;
+        if let Some(timeout) = attempt.transaction_timeout_ms {
+            kafka.transaction_timeout_ms = timeout;
+        }
+        let mapping = &prepared.mapping;
+        let fingerprint = config::fingerprint(config);
+        let works = Works {
+            mapping,
+            encoder: &mut Encoder::new(&mapping.kinds, &prepare::encoding(config)),
+            fingerprint: &fingerprint,
+            stop: &self.stop,
+            status: &self.status,
+        };
+        let status = Arc::clone(&self.status);
+        let on_look = move |seen: &Watched| {
+            status.server(seen.server_lsn.0, seen.retained_bytes, seen.safe_bytes);
+        };
+        let mut source = Guarded::new(source, config.source.clone(), Arc::new(on_look));
+        match config.sink {
+            SinkChoice::Kafka => {
+                let mut sink = Kafka::new(kafka, nonce.to_owned())?;
+                *self.waits.lock().unwrap_or_else(PoisonError::into_inner) = Some(sink.stopper());
+                bridge::run(&mut source, &mut sink, works)
+            }
+            SinkChoice::Stdout => {
+                let topics = mapping.topics.iter().map(|topic| topic.name.clone()).collect();
+                bridge::run(&mut source, &mut Lines::stdout(topics, nonce.to_owned()), works)
+            }
+        }
+    }
+}
+
+/// Errors of the surroundings that the start itself neither mends nor says better.
+fn forbids(finding: &Finding, config: &Config) -> bool {
+    // The proof of the position says what a missing slot means for the data; walsenders come and go.
+    let said_later = ["source.slot_missing", "source.wal_senders_exhausted"];
+    let made = ["source.publication_missing", "source.publication_lacks_table"];
+    let makes = config.source.create == Create::OnFirstStart;
+    finding.severity == Severity::Error
+        && !said_later.contains(&finding.code)
+        && !(makes && made.contains(&finding.code))
+}
+
+fn first_error(refused: Vec<Finding>) -> BridgeError {
+    let error = refused.into_iter().find(|finding| finding.severity == Severity::Error);
+    match error {
+        Some(finding) => BridgeError::Halt(Box::new(finding)),
+        None => BridgeError::Source(SourceError::Transient("cannot compile the mapping".to_owned())),
+    }
+}

@@ -1,0 +1,285 @@
+//! `walbridge setup`: shows what the bridge needs, or makes it.
+
+#![expect(clippy::print_stdout, reason = "this room prints")]
+
+use std::io::IsTerminal as _;
+
+use clap::Args;
+
+use crate::cli::{ConfigFile, Exit, LogFormat, findings, prepare};
+use crate::config::{self, Config, Invalid, Loaded, Sources};
+use crate::finding::{Cause, Finding};
+use crate::flow::catalog::{Catalog, Identity, TableFacts, TableKind};
+use crate::flow::position::Lsn;
+use crate::flow::table::ReplicaIdentity;
+use crate::sink::SinkError;
+use crate::sink::kafka::{self, settings::Holds};
+use crate::source::SourceError;
+use crate::source::postgres::proof::Ground;
+use crate::source::postgres::sql::Sql;
+use crate::source::postgres::{catalog, publication, setup};
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Make what is missing; a second time does nothing
+    #[arg(long)]
+    apply: bool,
+    /// Connect as this administrator, postgresql://USER@HOST:PORT/DATABASE, in place of the bridge's own role
+    #[arg(long = "as", value_name = "URL")]
+    administrator: Option<String>,
+    /// Take a slot that somebody made by hand, at its present position
+    #[arg(long)]
+    adopt: bool,
+}
+
+/// Why a set-up ended.
+enum Refused {
+    Findings(Vec<Finding>),
+    Transient(String),
+}
+
+impl From<Finding> for Refused {
+    fn from(finding: Finding) -> Self {
+        Self::Findings(vec![finding])
+    }
+}
+
+impl From<SourceError> for Refused {
+    fn from(error: SourceError) -> Self {
+        match error {
+            SourceError::Halt(finding) => Self::Findings(vec![*finding]),
+            SourceError::Transient(why) => Self::Transient(why),
+        }
+    }
+}
+
+impl From<SinkError> for Refused {
+    fn from(error: SinkError) -> Self {
+        match error {
+            SinkError::Halt(finding) => Self::Findings(vec![*finding]),
+            SinkError::Transient(_) | SinkError::Overrun(_) | SinkError::Fenced { .. } => {
+                Self::Transient(error.to_string())
+            }
+        }
+    }
+}
+
+/// Shows, or does.
+pub(super) fn setup(arguments: &Arguments) -> Exit {
+    let Loaded {
+        config,
+        warnings,
+        sources,
+    } = match loaded(arguments) {
+        Ok(loaded) => loaded,
+        Err(invalid) => return findings::refuse(&invalid),
+    };
+    findings::print(&warnings, &sources);
+    let done = if arguments.apply || arguments.adopt {
+        apply(arguments, &config, &sources)
+    } else {
+        show(arguments, &config)
+    };
+    match done {
+        Ok(()) => Exit::Done,
+        Err(Refused::Findings(refused)) => {
+            let Some((last, before)) = refused.split_last() else {
+                return Exit::Halted;
+            };
+            findings::print(before, &sources);
+            findings::halt(last, &sources, format());
+            findings::exit(&refused)
+        }
+        Err(Refused::Transient(why)) => {
+            let what = Finding::error(Cause::Surroundings, "setup.unfinished", why)
+                .because("what was done stays done, and nothing is half done")
+                .repair("run it again");
+            findings::halt(&what, &sources, format());
+            Exit::GaveUp
+        }
+    }
+}
+
+/// To show what is needed, no secret is.
+fn loaded(arguments: &Arguments) -> Result<Loaded, Invalid> {
+    let path = &arguments.file.config;
+    if arguments.apply || arguments.adopt {
+        config::load(path)
+    } else {
+        config::load_offline(path)
+    }
+}
+
+fn format() -> LogFormat {
+    if std::io::stderr().is_terminal() {
+        LogFormat::Text
+    } else {
+        LogFormat::Json
+    }
+}
+
+fn connect(arguments: &Arguments, config: &Config) -> Result<Sql, SourceError> {
+    match &arguments.administrator {
+        Some(url) => Sql::connect_as(url, config.source.root_cert.as_deref()),
+        None => Sql::connect(&config.source),
+    }
+}
+
+fn read_catalog(sql: &mut Sql, config: &Config) -> Result<Catalog, SourceError> {
+    let names: Vec<_> = config
+        .source
+        .tables
+        .iter()
+        .map(|followed| followed.name.clone())
+        .collect();
+    catalog::read(sql, &names)
+}
+
+/// Makes what is missing, in the order that loses nothing: rights, topics, publications, slot, first position.
+fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<(), Refused> {
+    let mut sql = connect(arguments, config)?;
+    let catalog = read_catalog(&mut sql, config)?;
+    let prepared = prepare::prepare(config, &catalog).map_err(Refused::Findings)?;
+    findings::print(&prepared.findings, sources);
+    let stored = kafka::read_position(&prepared.kafka)?;
+    let present = setup::present(&mut sql, &config.source)?;
+    if let Some(stored) = &stored
+        && present.slot.is_none()
+    {
+        return Err(lost(config, stored.commit_end_lsn).into());
+    }
+    if setup::grant(&mut sql, &config.source)? == setup::Granted::Now {
+        println!("role {}: rights granted", config.source.user);
+    }
+    for topic in kafka::create_topics(&prepared.kafka)? {
+        println!("topic {topic}: made");
+    }
+    let applied = setup::apply(&mut sql, &config.source, &catalog)?;
+    for statement in &applied.statements_run {
+        println!("{statement}");
+    }
+    let first = match (applied.created_slot, stored.is_some(), arguments.adopt) {
+        (Some(lsn), false, _) => Some(lsn),
+        (None, false, true) => Some(setup::adopt(&mut sql, &config.source)?),
+        (None, false, false) => return Err(unowned(config).into()),
+        (_, true, _) => None,
+    };
+    let Some(lsn) = first else {
+        println!("all of it is there already");
+        return Ok(());
+    };
+    let publications = publication::read(&mut sql, &config.source)?;
+    let ground = Ground::new(&config.source, &catalog, &publications);
+    let server = setup::server(&mut sql)?;
+    kafka::store_first(&prepared.kafka, &ground.first(&config.source, &server, lsn))?;
+    println!("first position: {lsn}");
+    Ok(())
+}
+
+fn lost(config: &Config, position: Lsn) -> Finding {
+    let what = format!(
+        "the slot {} does not exist, and the position {position} refers to it",
+        config.source.slot
+    );
+    Finding::error(Cause::Surroundings, "source.position_without_slot", what)
+        .because("a new slot would begin later: changes in between would be missing")
+        .repair("walbridge recover")
+}
+
+fn unowned(config: &Config) -> Finding {
+    let what = format!("the slot {} exists, and no position is stored", config.source.slot);
+    Finding::error(Cause::Surroundings, "source.slot_without_position", what)
+        .because("it is not known whether what it passed was published")
+        .repair("walbridge setup --apply --adopt (it begins at the slot's present position)")
+}
+
+/// Prints the SQL and the topics.
+fn show(arguments: &Arguments, config: &Config) -> Result<(), Refused> {
+    let looked = connect(arguments, config).and_then(|mut sql| {
+        let catalog = read_catalog(&mut sql, config)?;
+        Ok((catalog, setup::present(&mut sql, &config.source)?))
+    });
+    let (catalog, present) = match looked {
+        Ok(looked) => looked,
+        Err(error) => {
+            println!("-- The database could not be looked at ({error}):");
+            println!("-- every table is taken for an ordinary one with a primary key.\n");
+            (assumed(config), setup::Present::default())
+        }
+    };
+    let plan = setup::plan_from(&config.source, &catalog, &present).map_err(Refused::Findings)?;
+    println!(
+        "-- 1. The bridge's role and its rights, for an administrator\n{}",
+        setup::grants_sql(&config.source)
+    );
+    println!("-- 2. Publications and slot");
+    for statement in &plan.statements {
+        println!("{statement}");
+    }
+    if plan.statements.is_empty() {
+        println!("-- all of it is there already");
+    }
+    println!("\n-- 3. Topics");
+    for (name, holds) in topics(config) {
+        let kept = if holds == Holds::States {
+            "compacted"
+        } else {
+            "kept for ever unless kafka.topics.events says otherwise"
+        };
+        println!(
+            "--   {name}: partitions {}, replication {}, {kept}",
+            config.kafka.topics.partitions, config.kafka.topics.replication
+        );
+    }
+    println!("--   walbridge.{}.position: partitions 1, compacted", config.name);
+    println!("\n-- The way back of all this SQL");
+    for line in setup::removal_sql(&config.source).lines() {
+        println!("-- {line}");
+    }
+    println!("\n-- `walbridge setup --apply --as URL` does it, and stores the first position.");
+    Ok(())
+}
+
+fn topics(config: &Config) -> Vec<(String, Holds)> {
+    let mut out: Vec<(String, Holds)> = Vec::new();
+    for entity in &config.entities {
+        let states = entity
+            .state_topic
+            .iter()
+            .map(|topic| (topic.text.clone(), Holds::States));
+        let events = entity
+            .event_topic
+            .iter()
+            .chain(entity.events.iter().filter_map(|event| event.topic.as_ref()));
+        for topic in states.chain(events.map(|topic| (topic.text.clone(), Holds::Events))) {
+            if !out.contains(&topic) {
+                out.push(topic);
+            }
+        }
+    }
+    out
+}
+
+fn assumed(config: &Config) -> Catalog {
+    let mut catalog = Catalog::default();
+    for followed in &config.source.tables {
+        let identity = Identity {
+            kind: ReplicaIdentity::Default,
+            columns: vec!["id".to_owned()],
+        };
+        let facts = TableFacts {
+            oid: 0,
+            name: followed.name.clone(),
+            kind: TableKind::Ordinary,
+            identity,
+            columns: Vec::new(),
+            uniques: Vec::new(),
+            leaves: Vec::new(),
+        };
+        catalog.tables.insert(followed.name.clone(), facts);
+    }
+    catalog
+}

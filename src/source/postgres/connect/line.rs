@@ -1,0 +1,175 @@
+//! The line to the server: one thread reads, any thread sends; with or without TLS.
+//!
+//! Under TLS the two directions share one state. It is locked while bytes in memory are worked on and while a few are
+//! sent, never while the reader waits for the socket: so a status update goes out whatever the reader does. Ciphertext
+//! is read into a large buffer of ours, since rustls' own reads of 4 KiB would undo the gathering.
+
+use std::io::{self, Read as _, Write as _};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rustls::ClientConnection;
+use socket2::Socket;
+
+use crate::source::postgres::connect::socket::{self, Gather};
+
+/// Ciphertext that is read at once.
+const CIPHER_BYTES: usize = 256 << 10;
+
+/// What TLS keeps; none without TLS. The lock is also what keeps two sends apart.
+type Crypt = Mutex<Option<Box<ClientConnection>>>;
+
+/// The end that sends.
+#[derive(Clone)]
+pub(crate) struct Sender {
+    socket: Arc<Socket>,
+    crypt: Arc<Crypt>,
+}
+
+/// The end that reads.
+pub(crate) struct Line {
+    sender: Sender,
+    gather: Option<Gather>,
+    cipher: Vec<u8>,
+    /// What of it is not decrypted yet.
+    rest: std::ops::Range<usize>,
+}
+
+impl std::fmt::Debug for Line {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Line")
+            .field("gather", &self.gather)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Sender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Sender").finish_non_exhaustive()
+    }
+}
+
+fn lock(crypt: &Crypt) -> MutexGuard<'_, Option<Box<ClientConnection>>> {
+    crypt.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Sends what TLS has ready.
+fn flush(connection: &mut ClientConnection, socket: &Socket) -> io::Result<()> {
+    while connection.wants_write() {
+        connection.write_tls(&mut { socket })?;
+    }
+    Ok(())
+}
+
+impl Sender {
+    /// Sends all of it.
+    pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        let mut crypt = lock(&self.crypt);
+        match crypt.as_mut() {
+            None => { &*self.socket }.write_all(bytes),
+            Some(connection) => {
+                connection.writer().write_all(bytes)?;
+                flush(connection, &self.socket)
+            }
+        }
+    }
+}
+
+impl Line {
+    /// Without TLS.
+    pub(super) fn plain(socket: Socket) -> Self {
+        let sender = Sender {
+            socket: Arc::new(socket),
+            crypt: Arc::new(Mutex::new(None)),
+        };
+        Self {
+            sender,
+            gather: None,
+            cipher: Vec::new(),
+            rest: 0..0,
+        }
+    }
+
+    /// With TLS, after the handshake.
+    pub(super) fn encrypted(socket: Socket, mut connection: ClientConnection) -> io::Result<Self> {
+        while connection.is_handshaking() {
+            connection.complete_io(&mut { &socket })?;
+        }
+        let mut out = Self::plain(socket);
+        *lock(&out.sender.crypt) = Some(Box::new(connection));
+        out.cipher = vec![0; CIPHER_BYTES];
+        Ok(out)
+    }
+
+    /// The end that sends.
+    pub(crate) fn sender(&self) -> Sender {
+        self.sender.clone()
+    }
+
+    /// Ends both directions; whoever reads then finds the end.
+    pub(crate) fn shut(&self) {
+        // It may have ended already.
+        drop(self.sender.socket.shutdown(std::net::Shutdown::Both));
+    }
+
+    /// Sets how reads wait.
+    pub(crate) fn gather(&mut self, gather: Gather) -> io::Result<()> {
+        if self.gather != Some(gather) {
+            socket::gather(&self.sender.socket, self.gather, gather)?;
+            self.gather = Some(gather);
+        }
+        Ok(())
+    }
+
+    /// Reads what is there, as [`Line::gather`] says; 0 at the end of the stream.
+    pub(crate) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.cipher.is_empty() {
+            return { &*self.sender.socket }.read(into);
+        }
+        loop {
+            match self.decrypt(into)? {
+                Some(count) => return Ok(count),
+                None => {
+                    let count = { &*self.sender.socket }.read(&mut self.cipher)?;
+                    self.rest = 0..count;
+                    if count == 0 {
+                        return Ok(0);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Fills `into` with plain text from the ciphertext at hand; none: more of it is needed.
+    fn decrypt(&mut self, into: &mut [u8]) -> io::Result<Option<usize>> {
+        let mut crypt = lock(&self.sender.crypt);
+        let Some(connection) = crypt.as_mut() else {
+            return Ok(Some(0));
+        };
+        let mut filled = 0usize;
+        loop {
+            let room = into.get_mut(filled..).unwrap_or_default();
+            if room.is_empty() {
+                return Ok(Some(filled));
+            }
+            match connection.reader().read(room) {
+                Ok(0) => return Ok(Some(filled)),
+                Ok(count) => {
+                    filled = filled.saturating_add(count);
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return if filled > 0 { Ok(Some(filled)) } else { Err(error) },
+            }
+            let mut rest = self.cipher.get(self.rest.clone()).unwrap_or_default();
+            if rest.is_empty() {
+                return Ok((filled > 0).then_some(filled));
+            }
+            let count = connection.read_tls(&mut rest)?;
+            self.rest.start = self.rest.start.saturating_add(count);
+            connection
+                .process_new_packets()
+                .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+            flush(connection, &self.sender.socket)?;
+        }
+    }
+}

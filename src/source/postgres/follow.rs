@@ -1,0 +1,317 @@
+//! The source over a real server: takes the slot, proves the position, and follows the stream.
+//!
+//! The slot is the lock: the server lets one connection stream from it. Only where a first start is to make the slot
+//! there is none yet; then an advisory lock of the database stands for it until the slot is held, so that nothing is
+//! made before it is known that no position exists (promise I5), and two first starts do not fence each other.
+
+use std::time::Duration;
+
+use crate::flow::catalog::Catalog;
+use crate::flow::change::Step;
+use crate::flow::checkpoint::Checkpoint;
+use crate::flow::position::Lsn;
+use crate::flow::table::TableName;
+use crate::source::postgres::connect::{self, Started};
+use crate::source::postgres::proof::{self, Ground, Server};
+use crate::source::postgres::publication::{self, Publications};
+use crate::source::postgres::settings::{Create, Settings};
+use crate::source::postgres::slot::{self, SlotFacts};
+use crate::source::postgres::sql::{Sql, get, quote, refusal};
+use crate::source::postgres::stream::{Stream, Timing};
+use crate::source::postgres::{catalog, setup};
+use crate::source::{Hold, Source, SourceError};
+
+/// A legacy database that is followed.
+#[derive(Debug)]
+pub struct Postgres {
+    settings: Settings,
+    timing: Timing,
+    /// Kept while another connection holds the slot, and until the position is proven.
+    sql: Option<Sql>,
+    held: Option<Held>,
+    stream: Option<Stream>,
+    /// Consistent point of a slot that this process made and for which no position may be stored yet.
+    made: Option<Lsn>,
+    beginning: Beginning,
+}
+
+/// Where to begin where no position is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// Nowhere: it is not known whether what the slot passed was published. The first start may make the slot.
+    Proven,
+    /// Where the slot stands: for a sink that keeps nothing.
+    AtSlot,
+}
+
+/// What was read when the slot was taken.
+#[derive(Debug)]
+struct Held {
+    slot: Option<SlotFacts>,
+    server: Server,
+    facts: Facts,
+}
+
+/// What the catalogue says.
+#[derive(Debug)]
+struct Facts {
+    catalog: Catalog,
+    publications: Publications,
+}
+
+/// What came of an attempt to start the stream.
+enum Start {
+    Running(Box<Stream>, Server),
+    Busy,
+}
+
+impl Postgres {
+    /// A database to follow; connects when it is held.
+    pub fn new(settings: Settings) -> Self {
+        Self::with_timing(settings, Timing::default())
+    }
+
+    /// As [`Postgres::new`], with other patience.
+    pub fn with_timing(settings: Settings, timing: Timing) -> Self {
+        Self {
+            settings,
+            timing,
+            sql: None,
+            held: None,
+            stream: None,
+            made: None,
+            beginning: Beginning::Proven,
+        }
+    }
+
+    /// Says where to begin where no position is stored.
+    #[must_use]
+    pub fn beginning(self, beginning: Beginning) -> Self {
+        Self { beginning, ..self }
+    }
+
+    fn take(&mut self, sql: &mut Sql) -> Result<Hold, SourceError> {
+        let creates = self.settings.create == Create::OnFirstStart;
+        if creates && !first_start_lock(sql, &self.settings, "pg_try_advisory_lock")? {
+            return Ok(Hold::Busy);
+        }
+        let before = slot::read(sql, &self.settings.slot)?;
+        let held = match &before {
+            None if creates => {
+                // The advisory lock is kept: the slot is made when no position turns out to be stored.
+                let facts = facts(sql, &self.settings)?;
+                let server = self.identify()?;
+                self.held = Some(Held {
+                    slot: None,
+                    server,
+                    facts,
+                });
+                return Ok(Hold::Taken {
+                    confirmed_lsn: Lsn::INVALID,
+                });
+            }
+            Some(facts) if facts.active_pid.is_some() => Ok(Hold::Busy),
+            _ => self.take_slot(sql, before.as_ref()),
+        };
+        if creates {
+            first_start_lock(sql, &self.settings, "pg_advisory_unlock")?;
+        }
+        held
+    }
+
+    /// Takes a slot that exists.
+    fn take_slot(&mut self, sql: &mut Sql, before: Option<&SlotFacts>) -> Result<Hold, SourceError> {
+        let slot = slot::require(before, &self.settings)?.clone();
+        let facts = facts(sql, &self.settings)?;
+        let confirmed_lsn = slot.confirmed_flush.unwrap_or(Lsn::INVALID);
+        let Start::Running(stream, server) = self.start(sql, &facts, confirmed_lsn)? else {
+            return Ok(Hold::Busy);
+        };
+        // Somebody may have held it, and moved it, in between: then what was read is not what the stream goes on from.
+        let now = slot::read(sql, &self.settings.slot)?;
+        if now.and_then(|now| now.confirmed_flush) != slot.confirmed_flush {
+            return Ok(Hold::Busy);
+        }
+        self.stream = Some(*stream);
+        self.held = Some(Held {
+            slot: Some(slot),
+            server,
+            facts,
+        });
+        Ok(Hold::Taken { confirmed_lsn })
+    }
+
+    fn start(&self, sql: &mut Sql, facts: &Facts, confirmed_lsn: Lsn) -> Result<Start, SourceError> {
+        let settings = &self.settings;
+        let mut connection = connect::connect(settings, self.timing.server_timeout)?;
+        let server = identify(&mut connection)?;
+        let names = publication::needed(settings, &facts.catalog, &facts.publications);
+        let names: Vec<String> = names.iter().map(|name| quote::ident(name)).collect();
+        // 0/0: from the slot's own confirmed position on. Another place would be moved there silently, or skip changes.
+        let command = format!(
+            "START_REPLICATION SLOT {} LOGICAL 0/0 (proto_version '1', publication_names {})",
+            quote::ident(&settings.slot),
+            quote::literal(&names.join(", "))
+        );
+        match connection.start(&command)? {
+            Started::Streaming(connection) => {
+                let stream = Stream::new(connection, confirmed_lsn, self.timing, settings.row_bytes_max)?;
+                Ok(Start::Running(Box::new(stream), server))
+            }
+            Started::Refused(refused) if refused.state == "55006" => Ok(Start::Busy),
+            Started::Refused(refused) => {
+                // What is wrong with the slot itself is said better by what the catalogue says of it.
+                let now = slot::read(sql, &settings.slot)?;
+                slot::require(now.as_ref(), settings)?;
+                Err(refusal(&refused.state, &refused.message))
+            }
+        }
+    }
+
+    fn identify(&self) -> Result<Server, SourceError> {
+        identify(&mut connect::connect(&self.settings, self.timing.server_timeout)?)
+    }
+
+    /// Makes slot and publications where no position exists, and takes the slot.
+    fn make(&mut self, sql: &mut Sql, server: &Server) -> Result<Checkpoint, SourceError> {
+        let catalog = catalog::read(sql, &names(&self.settings))?;
+        let applied = setup::apply(sql, &self.settings, &catalog)?;
+        self.made = applied.created_slot;
+        let Some(first_lsn) = applied.created_slot else {
+            return Err(SourceError::Transient(
+                "the slot was made by another connection".to_owned(),
+            ));
+        };
+        let facts = facts(sql, &self.settings)?;
+        let Start::Running(stream, _) = self.start(sql, &facts, first_lsn)? else {
+            return Err(SourceError::Transient(
+                "the new slot is held by another connection".to_owned(),
+            ));
+        };
+        self.stream = Some(*stream);
+        let ground = Ground::new(&self.settings, &facts.catalog, &facts.publications);
+        Ok(ground.first(&self.settings, server, first_lsn))
+    }
+}
+
+impl Source for Postgres {
+    fn hold(&mut self) -> Result<Hold, SourceError> {
+        (self.stream, self.held) = (None, None);
+        let mut sql = match self.sql.take() {
+            Some(sql) => sql,
+            None => {
+                // First by our own connection, which never sends a password in the clear to somebody unverified.
+                drop(connect::connect(&self.settings, self.timing.server_timeout)?);
+                Sql::connect(&self.settings)?
+            }
+        };
+        // After an error the connection is not used again.
+        let hold = self.take(&mut sql)?;
+        self.sql = Some(sql);
+        Ok(hold)
+    }
+
+    fn prove(&mut self, stored: Option<Checkpoint>) -> Result<Checkpoint, SourceError> {
+        let (Some(Held { slot, server, facts }), Some(mut sql)) = (self.held.take(), self.sql.take()) else {
+            return Err(not_held());
+        };
+        let ground = Ground::new(&self.settings, &facts.catalog, &facts.publications);
+        if stored.is_none() {
+            let confirmed = slot.as_ref().and_then(|slot| slot.confirmed_flush);
+            match (confirmed, self.made) {
+                (None, _) if slot.is_none() => return self.make(&mut sql, &server),
+                // Made by this process, and lost before its position could be stored.
+                (Some(confirmed), Some(made)) if confirmed == made => {
+                    return Ok(ground.first(&self.settings, &server, made));
+                }
+                (Some(confirmed), _) if self.beginning == Beginning::AtSlot => {
+                    return Ok(ground.first(&self.settings, &server, confirmed));
+                }
+                _ => {}
+            }
+        }
+        let proven = proof::prove(stored, slot.as_ref(), &server, &ground, &self.settings);
+        if proven.is_err() {
+            self.stream = None;
+        } else {
+            self.made = None;
+        }
+        proven
+    }
+
+    fn next(&mut self, wait: Duration) -> Result<Step<'_>, SourceError> {
+        match &mut self.stream {
+            Some(stream) => stream.next(wait),
+            None => Err(not_held()),
+        }
+    }
+
+    fn acknowledge(&mut self, lsn: Lsn) {
+        if let Some(stream) = &self.stream {
+            stream.acknowledge(lsn);
+        }
+    }
+}
+
+/// Compares a stored position with what is there, beside a bridge that may run; takes and moves nothing.
+///
+/// # Errors
+/// As [`Source::prove`].
+pub fn compare(settings: &Settings, stored: Option<Checkpoint>) -> Result<(), SourceError> {
+    let mut sql = Sql::connect(settings)?;
+    let slot = slot::read(&mut sql, &settings.slot)?;
+    if slot.is_none() && stored.is_none() {
+        return Ok(());
+    }
+    let facts = facts(&mut sql, settings)?;
+    let server = identify(&mut connect::connect(settings, Timing::default().server_timeout)?)?;
+    let ground = Ground::new(settings, &facts.catalog, &facts.publications);
+    proof::prove(stored, slot.as_ref(), &server, &ground, settings).map(drop)
+}
+
+fn not_held() -> SourceError {
+    SourceError::Transient("the slot is not held: no stream runs".to_owned())
+}
+
+fn names(settings: &Settings) -> Vec<TableName> {
+    settings.tables.iter().map(|followed| followed.name.clone()).collect()
+}
+
+fn facts(sql: &mut Sql, settings: &Settings) -> Result<Facts, SourceError> {
+    let mut catalog = Catalog::default();
+    for table in catalog::outline(sql, &names(settings))? {
+        catalog.tables.insert(table.name.clone(), table);
+    }
+    Ok(Facts {
+        catalog,
+        publications: publication::read(sql, settings)?,
+    })
+}
+
+/// Takes or gives back what stands for a slot that is still to be made.
+fn first_start_lock(sql: &mut Sql, settings: &Settings, function: &str) -> Result<bool, SourceError> {
+    let question = format!("SELECT {function}(hashtextextended($1, 7737))");
+    get(&sql.one(&question, &[&settings.slot])?, 0)
+}
+
+/// IDENTIFY_SYSTEM, and the history where there is one.
+fn identify(connection: &mut connect::Connection) -> Result<Server, SourceError> {
+    let rows = connection.ask("IDENTIFY_SYSTEM")?;
+    let mut values = rows.into_iter().next().unwrap_or_default().into_iter().flatten();
+    let (system, timeline, end) = (values.next(), values.next(), values.next());
+    let unreadable = || SourceError::Transient("cannot read what IDENTIFY_SYSTEM says".to_owned());
+    let timeline: u32 = timeline.and_then(|text| text.parse().ok()).ok_or_else(unreadable)?;
+    let history = if timeline > 1 {
+        let rows = connection.ask(&format!("TIMELINE_HISTORY {timeline}"))?;
+        let text = rows.into_iter().next().and_then(|row| row.into_iter().nth(1)).flatten();
+        text.map(|text| proof::timeline_history(&text))
+    } else {
+        None
+    };
+    Ok(Server {
+        system_identifier: system.filter(|text| !text.is_empty()).ok_or_else(unreadable)?,
+        timeline,
+        end_lsn: slot::lsn(&end.ok_or_else(unreadable)?)?,
+        history,
+    })
+}

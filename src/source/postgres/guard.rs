@@ -1,0 +1,119 @@
+//! A followed database whose surroundings are looked at while it is followed: what the stream does not tell halts too.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::flow::change::Step;
+use crate::flow::checkpoint::Checkpoint;
+use crate::flow::position::Lsn;
+use crate::source::postgres::follow::Postgres;
+use crate::source::postgres::settings::Settings;
+use crate::source::postgres::watch::{Watch, Watched};
+use crate::source::{Hold, Source, SourceError};
+
+/// Time between two looks.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Takes what a look shows.
+pub type OnLook = Arc<dyn Fn(&Watched) + Send + Sync>;
+
+/// A source and its guard.
+pub struct Guarded<'a> {
+    source: &'a mut Postgres,
+    settings: Settings,
+    on_look: OnLook,
+    guard: Option<Guard>,
+}
+
+/// The thread that looks; it ends by itself soon after this is dropped.
+struct Guard {
+    shared: Arc<Alarm>,
+}
+
+#[derive(Default)]
+struct Alarm {
+    raised: AtomicBool,
+    dropped: AtomicBool,
+    error: Mutex<Option<SourceError>>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.shared.dropped.store(true, Ordering::Relaxed);
+    }
+}
+
+impl<'a> Guarded<'a> {
+    /// Guards a source from the moment its position is proven.
+    pub fn new(source: &'a mut Postgres, settings: Settings, on_look: OnLook) -> Self {
+        Self {
+            source,
+            settings,
+            on_look,
+            guard: None,
+        }
+    }
+
+    fn set_guard(&self, proven: &Checkpoint) -> Result<Guard, SourceError> {
+        let shared = Arc::new(Alarm::default());
+        let watch = Watch::new(self.settings.clone(), proven.clone());
+        let (alarm, on_look) = (Arc::clone(&shared), Arc::clone(&self.on_look));
+        std::thread::Builder::new()
+            .name("watch".to_owned())
+            .spawn(move || look(watch, &alarm, &*on_look))
+            .map_err(|error| SourceError::Transient(format!("cannot start the watching thread: {error}")))?;
+        Ok(Guard { shared })
+    }
+}
+
+fn look(mut watch: Watch, alarm: &Alarm, on_look: &dyn Fn(&Watched)) {
+    while !alarm.dropped.load(Ordering::Relaxed) {
+        match watch.look() {
+            Ok(watched) => {
+                for finding in &watched.news {
+                    tracing::warn!(code = finding.code, repair = finding.repair, "{}", finding.what);
+                }
+                on_look(&watched);
+            }
+            Err(halt @ SourceError::Halt(_)) => {
+                *alarm.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(halt);
+                alarm.raised.store(true, Ordering::Release);
+                return;
+            }
+            // The stream meets the same fault, and says so.
+            Err(SourceError::Transient(why)) => tracing::debug!(why, "cannot look at the publications"),
+        }
+        let looked = Instant::now();
+        while looked.elapsed() < LOOK_EVERY && !alarm.dropped.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Source for Guarded<'_> {
+    fn hold(&mut self) -> Result<Hold, SourceError> {
+        self.guard = None;
+        self.source.hold()
+    }
+
+    fn prove(&mut self, stored: Option<Checkpoint>) -> Result<Checkpoint, SourceError> {
+        let proven = self.source.prove(stored)?;
+        self.guard = Some(self.set_guard(&proven)?);
+        Ok(proven)
+    }
+
+    fn next(&mut self, wait: Duration) -> Result<Step<'_>, SourceError> {
+        if let Some(Guard { shared }) = &self.guard
+            && shared.raised.load(Ordering::Acquire)
+            && let Some(error) = shared.error.lock().unwrap_or_else(PoisonError::into_inner).take()
+        {
+            return Err(error);
+        }
+        self.source.next(wait)
+    }
+
+    fn acknowledge(&mut self, lsn: Lsn) {
+        self.source.acknowledge(lsn);
+    }
+}

@@ -1,0 +1,318 @@
+//! What a person is told whose mapping does not fit the database: the finding, its place and its repair.
+
+#![expect(clippy::expect_used, reason = "a test says by a panic what went wrong")]
+
+use walbridge::config::{self, Colour, render};
+use walbridge::finding::{Finding, Severity};
+use walbridge::flow::catalog::{
+    Catalog, ColumnFacts, Generated, Identity, Leaf, Nullable, SqlType, TableFacts, TableKind, Toast, Unique,
+    UniqueKind,
+};
+use walbridge::flow::table::{ReplicaIdentity, TableName};
+use walbridge::mapping::compile::compile;
+
+const HEAD: &str = r#"[bridge]
+name = "shop"
+[source]
+url = "postgresql://w@localhost/legacy?sslmode=disable"
+[kafka]
+brokers = "localhost:9092"
+[backfill]
+on_start = false
+"#;
+
+/// A good entity; each case below spoils it in one place.
+const GOOD: &str = r#"[entity.Order]
+table = "public.ord"
+where = "typ = 'S'"
+key = "number"
+state_topic = "orders"
+event_topic = "order-events"
+[entity.Order.fields]
+number = "no"
+status = { from = "sts", codes = { N = "placed", P = "paid" } }
+total = { from = "ct", decimals = 2 }
+[entity.Order.events]
+OrderPaid = { on = "changes", when = "new.status = 'paid' and old.status is distinct from 'paid'" }
+OrderRemoved = { on = "leaves" }
+"#;
+
+fn column(name: &str, sql_type: SqlType, nullable: Nullable) -> ColumnFacts {
+    ColumnFacts {
+        name: name.to_owned(),
+        type_oid: 25,
+        sql_type,
+        type_text: "text".to_owned(),
+        nullable,
+        collation: "default".to_owned(),
+        generated: Generated::No,
+        toast: Toast::Never,
+        allowed: None,
+    }
+}
+
+fn table(name: &str, identity: ReplicaIdentity) -> TableFacts {
+    let status = ColumnFacts {
+        allowed: Some(vec!["N".to_owned(), "P".to_owned()]),
+        ..column("sts", SqlType::Text, Nullable::No)
+    };
+    let columns = vec![
+        column("no", SqlType::Text, Nullable::No),
+        column("typ", SqlType::Text, Nullable::No),
+        status,
+        column("ct", SqlType::Int8, Nullable::No),
+        column("rmk", SqlType::Text, Nullable::Yes),
+        ColumnFacts {
+            generated: Generated::Yes,
+            ..column("gen", SqlType::Text, Nullable::Yes)
+        },
+    ];
+    let old: Vec<String> = match identity {
+        ReplicaIdentity::Full => columns.iter().map(|column| column.name.clone()).collect(),
+        ReplicaIdentity::Default | ReplicaIdentity::Index => vec!["no".to_owned()],
+        ReplicaIdentity::Nothing => Vec::new(),
+    };
+    TableFacts {
+        oid: 1,
+        name: TableName::new("public", name),
+        kind: TableKind::Ordinary,
+        identity: Identity {
+            kind: identity,
+            columns: old,
+        },
+        columns,
+        uniques: vec![Unique {
+            name: format!("{name}_pkey"),
+            columns: vec!["no".to_owned()],
+            kind: UniqueKind::PrimaryKey,
+        }],
+        leaves: Vec::new(),
+    }
+}
+
+fn catalog() -> Catalog {
+    let bare = TableFacts {
+        uniques: Vec::new(),
+        ..table("bare", ReplicaIdentity::Full)
+    };
+    let view = TableFacts {
+        kind: TableKind::Unpublishable,
+        ..table("view", ReplicaIdentity::Full)
+    };
+    let leaf = |name: &str, identity| Leaf {
+        oid: 2,
+        name: TableName::new("public", name),
+        identity,
+    };
+    let parted = TableFacts {
+        kind: TableKind::Partitioned,
+        leaves: vec![
+            leaf("parted_1", table("parted_1", ReplicaIdentity::Full).identity),
+            leaf("parted_2", table("parted_2", ReplicaIdentity::Default).identity),
+        ],
+        ..table("parted", ReplicaIdentity::Full)
+    };
+    let tables = [
+        table("ord", ReplicaIdentity::Full),
+        table("keyed", ReplicaIdentity::Default),
+        table("nothing", ReplicaIdentity::Nothing),
+        bare,
+        view,
+        parted,
+    ];
+    Catalog {
+        tables: tables.into_iter().map(|table| (table.name.clone(), table)).collect(),
+        ctype: "en_US.UTF-8".to_owned(),
+        encoding: "UTF8".to_owned(),
+    }
+}
+
+/// What is found, and as it is shown.
+fn told(entity: &str) -> (Vec<Finding>, String) {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("shop.toml");
+    std::fs::write(&path, format!("{HEAD}{entity}")).expect("a file");
+    let loaded = config::load_offline(&path).unwrap_or_else(|invalid| panic!("{:?}", invalid.findings));
+    let findings = match compile(&loaded.config.entities, &catalog()) {
+        Ok(compiled) => compiled.findings,
+        Err(findings) => findings,
+    };
+    let shown = findings
+        .iter()
+        .map(|finding| render(finding, &loaded.sources, Colour::No))
+        .collect::<Vec<_>>();
+    (findings, shown.join("\n"))
+}
+
+/// A spoiled entity gives exactly this error, and shows these words.
+#[track_caller]
+fn refuses(good: &str, spoiled: &str, code: &str, words: &[&str]) {
+    assert!(GOOD.contains(good), "nothing to spoil: {good}");
+    let (findings, shown) = told(&GOOD.replacen(good, spoiled, 1));
+    let errors: Vec<&Finding> = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .collect();
+    assert!(
+        errors.iter().any(|finding| finding.code == code),
+        "no {code} in:\n{shown}"
+    );
+    for word in words {
+        assert!(shown.contains(word), "no \"{word}\" in:\n{shown}");
+    }
+    assert!(
+        errors.iter().all(|finding| finding.place.is_some()),
+        "no place in:\n{shown}"
+    );
+    assert!(shown.contains("shop.toml:"), "no line in:\n{shown}");
+}
+
+#[test]
+fn a_good_mapping_is_told_nothing() {
+    let (findings, shown) = told(GOOD);
+    assert!(findings.is_empty(), "{shown}");
+}
+
+#[test]
+fn an_unknown_table_or_column_is_named_with_the_nearest() {
+    refuses(
+        "public.ord\"",
+        "public.odr\"",
+        "mapping.unknown_table",
+        &["public.odr", "nearest is \"public.ord\""],
+    );
+    refuses(
+        "from = \"ct\"",
+        "from = \"ctt\"",
+        "mapping.unknown_column",
+        &["\"ctt\"", "nearest is \"ct\"", "^^^"],
+    );
+    refuses(
+        "typ = 'S'",
+        "typp = 'S'",
+        "mapping.expression",
+        &["\"typp\"", "nearest is \"typ\"", "^^^^"],
+    );
+    refuses(
+        "public.ord\"",
+        "public.view\"",
+        "mapping.unpublishable",
+        &["public.view", "view"],
+    );
+    refuses(
+        "number = \"no\"",
+        "number = \"no\"\nextra = { from = \"gen\" }",
+        "mapping.generated",
+        &["\"gen\"", "generated"],
+    );
+}
+
+#[test]
+fn an_expression_is_held_against_types_and_fields() {
+    refuses(
+        "new.status = 'paid'",
+        "new.stat = 'paid'",
+        "mapping.expression",
+        &["\"stat\"", "nearest is \"status\""],
+    );
+    refuses(
+        "new.status = 'paid'",
+        "status = 'paid'",
+        "mapping.expression",
+        &["old.status", "new.status"],
+    );
+    refuses(
+        "typ = 'S'",
+        "frobnicate(typ) = 'S'",
+        "mapping.expression",
+        &["frobnicate", "^^^^^^^^^^"],
+    );
+    refuses("typ = 'S'", "ct = 'S'", "mapping.expression", &["bigint", "S"]);
+    refuses("typ = 'S'", "typ = ct", "mapping.expression", &["text", "bigint"]);
+    refuses("typ = 'S'", "ct + 1", "mapping.condition", &["not boolean"]);
+    refuses("typ = 'S'", "typ < 'S'", "mapping.expression", &["collat"]);
+}
+
+#[test]
+fn a_state_topic_needs_a_unique_key() {
+    refuses(
+        "public.ord\"",
+        "public.bare\"",
+        "mapping.key_not_unique",
+        &["unique", "\"no\"", "overwrite"],
+    );
+    refuses(
+        "number = \"no\"",
+        "number = \"rmk\"",
+        "mapping.key_not_unique",
+        &["the key of Order is not proven unique and not null by public.ord"],
+    );
+}
+
+#[test]
+fn an_identity_that_gives_too_little_is_refused_with_the_statement() {
+    let full = |table: &str| format!("ALTER TABLE \"public\".\"{table}\" REPLICA IDENTITY FULL;");
+    refuses(
+        "public.ord\"",
+        "public.keyed\"",
+        "mapping.identity",
+        &[&full("keyed"), "\"typ\"", "\"sts\""],
+    );
+    refuses(
+        "public.ord\"",
+        "public.nothing\"",
+        "mapping.identity",
+        &[&full("nothing")],
+    );
+    refuses(
+        "public.ord\"",
+        "public.parted\"",
+        "mapping.identity",
+        &[&full("parted_2"), "public.parted_2"],
+    );
+}
+
+#[test]
+fn codes_that_do_not_cover_the_column_are_warned_of() {
+    let (findings, shown) = told(&GOOD.replacen("N = \"placed\", ", "", 1));
+    let found = findings
+        .iter()
+        .find(|finding| finding.code == "mapping.codes_uncovered");
+    assert_eq!(
+        found.map(|finding| finding.severity),
+        Some(Severity::Warning),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("do not cover what the column allows: N") && shown.contains("on_unknown"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_form_that_does_not_fit_its_column_is_refused() {
+    refuses(
+        "from = \"ct\", decimals = 2",
+        "from = \"no\", decimals = 2",
+        "mapping.form",
+        &["decimals", "text"],
+    );
+}
+
+#[test]
+fn everything_is_found_at_once() {
+    let spoiled = GOOD
+        .replacen("typ = 'S'", "typp = 'S'", 1)
+        .replacen("from = \"ct\"", "from = \"ctt\"", 1);
+    let second = GOOD
+        .replace("Order", "Quote")
+        .replace("public.ord\"", "public.odr\"")
+        .replace("orders", "quotes");
+    let (findings, shown) = told(&format!("{spoiled}{second}"));
+    for code in ["mapping.expression", "mapping.unknown_column", "mapping.unknown_table"] {
+        assert!(
+            findings.iter().any(|finding| finding.code == code),
+            "no {code} in:\n{shown}"
+        );
+    }
+}

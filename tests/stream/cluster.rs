@@ -1,0 +1,152 @@
+//! A PostgreSQL of a test's own, which it may stop, start and break.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A cluster, stopped and removed at the end.
+pub struct Cluster {
+    pub port: u16,
+    bin: PathBuf,
+    home: TempDir,
+}
+
+fn program_folder() -> Option<PathBuf> {
+    let versions = std::fs::read_dir("/usr/lib/postgresql").ok()?;
+    let mut found: Vec<PathBuf> = versions.filter_map(|one| Some(one.ok()?.path().join("bin"))).collect();
+    found.sort();
+    found.pop()
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").is_ok_and(|facts| std::os::unix::fs::MetadataExt::uid(&facts) == 0)
+}
+
+/// Runs quietly; as root, as user postgres: PostgreSQL refuses root.
+fn run(program: &Path, arguments: &[&str]) {
+    let mut command = if is_root() {
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    let done = command
+        .args(arguments)
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    assert!(done.unwrap().success(), "{} {arguments:?}", program.display());
+}
+
+impl Cluster {
+    /// Starts one with these lines in `postgresql.conf` and `pg_hba.conf`; none: skipped, with a line that says so.
+    pub fn new(conf: &str, hba: &str) -> Option<Self> {
+        let bin = program_folder().filter(|_| std::env::var("WALBRIDGE_TEST_PG").is_ok());
+        let Some(bin) = bin else {
+            eprintln!("skipped: WALBRIDGE_TEST_PG is not set, or no PostgreSQL is installed");
+            return None;
+        };
+        let home = tempfile::Builder::new().prefix("walbridge-pg-").tempdir().unwrap();
+        if is_root() {
+            assert!(
+                Command::new("chown")
+                    .arg("postgres")
+                    .arg(home.path())
+                    .status()
+                    .unwrap()
+                    .success()
+            );
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let out = Self { port, bin, home };
+        let data = out.data();
+        run(
+            &out.bin.join("initdb"),
+            &[
+                "-D",
+                &data,
+                "-A",
+                "trust",
+                "-U",
+                "postgres",
+                "--no-sync",
+                "-E",
+                "UTF8",
+                "--locale=C.UTF-8",
+            ],
+        );
+        let place = out.home.path().display();
+        let lines = format!(
+            "wal_level=logical\nfsync=off\nport={port}\nlisten_addresses='127.0.0.1'\nunix_socket_directories='{place}'\n{conf}\n"
+        );
+        let file = format!("{data}/postgresql.conf");
+        std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + &lines).unwrap();
+        if !hba.is_empty() {
+            std::fs::write(format!("{data}/pg_hba.conf"), hba).unwrap();
+        }
+        out.start();
+        Some(out)
+    }
+
+    /// Makes an authority and a certificate for `localhost`; gives the authority's.
+    pub fn certify(&self) -> PathBuf {
+        let data = self.data();
+        let script = "cd \"$0\" && openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=authority -keyout ca.key -out ca.pem \
+             && openssl req -newkey rsa:2048 -nodes -subj /CN=server -keyout server.key -out server.csr \
+             && printf 'subjectAltName=DNS:localhost' > san && openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key \
+             -CAcreateserial -days 30 -out server.crt -extfile san && chmod 600 server.key && chmod 644 ca.pem";
+        run(Path::new("/bin/sh"), &["-c", script, &data]);
+        let file = format!("{data}/postgresql.conf");
+        std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + "ssl=on\n").unwrap();
+        self.stop("fast");
+        self.start();
+        let authority = self.home.path().join("authority.pem");
+        std::fs::copy(format!("{data}/ca.pem"), &authority).unwrap();
+        authority
+    }
+
+    fn data(&self) -> String {
+        self.home.path().join("data").display().to_string()
+    }
+
+    /// Where its Unix socket is.
+    pub fn socket_directory(&self) -> PathBuf {
+        self.home.path().to_owned()
+    }
+
+    pub fn url(&self) -> String {
+        format!("postgresql://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    pub fn start(&self) {
+        let log = self.home.path().join("log").display().to_string();
+        run(
+            &self.bin.join("pg_ctl"),
+            &["-D", &self.data(), "-l", &log, "-w", "start"],
+        );
+    }
+
+    /// `immediate` is a crash, `fast` an orderly stop; gives the time it took.
+    pub fn stop(&self, mode: &str) -> Duration {
+        let begun = Instant::now();
+        run(
+            &self.bin.join("pg_ctl"),
+            &["-D", &self.data(), "-m", mode, "-w", "-t", "60", "stop"],
+        );
+        begun.elapsed()
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if self.home.path().join("data/postmaster.pid").exists() {
+            self.stop("immediate");
+        }
+    }
+}
