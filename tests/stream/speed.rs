@@ -95,3 +95,51 @@ fn plain() {
 fn encrypted() {
     measure("speed_tls", Tls::Require);
 }
+
+#[test]
+#[ignore = "a measurement"]
+fn latency() {
+    let Some(mut world) = World::new("latency") else { return };
+    world
+        .run("CREATE TABLE ord (id int PRIMARY KEY)")
+        .follow("ord", Publish::Everything);
+    world.settings.create = Create::OnFirstStart;
+    let mut source = Postgres::new(world.settings.clone());
+    begin(&mut source, None);
+    for (count, pause_ms) in [(200u32, 10), (3000, 1), (10_000, 0)] {
+        let admin = &mut world.admin;
+        let mut took = Vec::new();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                for id in 0..count {
+                    admin.run(&format!("INSERT INTO public.ord VALUES ({id})")).unwrap();
+                    std::thread::sleep(Duration::from_millis(pause_ms));
+                }
+                admin.run("TRUNCATE public.ord").unwrap();
+            });
+            let mut committed = 0;
+            while took.len() <= usize::try_from(count).unwrap() {
+                match source.next(Duration::from_millis(50)).unwrap() {
+                    Step::Begin(transaction) => committed = transaction.commit_time.0,
+                    Step::Commit { .. } => took.push(clock_us() - committed),
+                    Step::Shape(_) | Step::Change { .. } | Step::Truncate { .. } | Step::Drained { .. } => {}
+                }
+            }
+        });
+        took.sort_unstable();
+        let at = |share: usize| took[took.len() * share / 100];
+        eprintln!(
+            "{count} transactions, {pause_ms} ms apart: commit to step p50 {} us, p99 {} us",
+            at(50),
+            at(99)
+        );
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the server's commits are on the same clock")]
+fn clock_us() -> i64 {
+    let since = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .unwrap();
+    i64::try_from(since.as_micros()).unwrap() - 946_684_800_000_000
+}
