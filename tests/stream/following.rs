@@ -1,5 +1,6 @@
 //! Rows, acknowledgements, two holders, and a lost connection.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use walbridge::flow::change::Asked;
@@ -180,5 +181,32 @@ fn an_idle_stream_tells_how_far_the_log_was_read() {
     source.acknowledge(heard.idle.unwrap().seen_lsn);
     wait_for("the idle progress", || {
         confirmed(&mut world) == Some(heard.idle.unwrap().seen_lsn)
+    });
+}
+
+#[test]
+fn of_many_that_try_at_once_one_holds_the_slot() {
+    let Some(mut world) = World::new("many") else { return };
+    world
+        .run("CREATE TABLE ord (id int PRIMARY KEY)")
+        .follow("ord", Publish::Everything);
+    world.apply().unwrap();
+    let holders = AtomicUsize::new(0);
+    let turns = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let mut source = Postgres::new(world.settings.clone());
+                while turns.load(Ordering::Relaxed) < 40 {
+                    if source.hold().unwrap() == Hold::Busy {
+                        continue;
+                    }
+                    assert_eq!(holders.fetch_add(1, Ordering::SeqCst), 0);
+                    turns.fetch_add(1, Ordering::Relaxed);
+                    holders.fetch_sub(1, Ordering::SeqCst);
+                    source = Postgres::new(world.settings.clone());
+                }
+            });
+        }
     });
 }

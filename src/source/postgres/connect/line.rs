@@ -32,6 +32,19 @@ pub(crate) struct Line {
     cipher: Vec<u8>,
     /// What of it is not decrypted yet.
     rest: std::ops::Range<usize>,
+    received: usize,
+    link: Link,
+}
+
+/// What the line runs over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// A network.
+    Tcp,
+    /// A network, with TLS.
+    Tls,
+    /// A Unix socket.
+    Unix,
 }
 
 impl std::fmt::Debug for Line {
@@ -76,7 +89,7 @@ impl Sender {
 
 impl Line {
     /// Without TLS.
-    pub(super) fn plain(socket: Socket) -> Self {
+    pub(super) fn plain(socket: Socket, link: Link) -> Self {
         let sender = Sender {
             socket: Arc::new(socket),
             crypt: Arc::new(Mutex::new(None)),
@@ -86,6 +99,8 @@ impl Line {
             gather: None,
             cipher: Vec::new(),
             rest: 0..0,
+            received: 0,
+            link,
         }
     }
 
@@ -94,7 +109,7 @@ impl Line {
         while connection.is_handshaking() {
             connection.complete_io(&mut { &socket })?;
         }
-        let mut out = Self::plain(socket);
+        let mut out = Self::plain(socket, Link::Tls);
         *lock(&out.sender.crypt) = Some(Box::new(connection));
         out.cipher = vec![0; CIPHER_BYTES];
         Ok(out)
@@ -103,6 +118,16 @@ impl Line {
     /// The end that sends.
     pub(crate) fn sender(&self) -> Sender {
         self.sender.clone()
+    }
+
+    /// What it runs over.
+    pub(crate) fn link(&self) -> Link {
+        self.link
+    }
+
+    /// How many bytes the socket gave last, encrypted where there is TLS.
+    pub(crate) fn received(&self) -> usize {
+        self.received
     }
 
     /// Ends both directions; whoever reads then finds the end.
@@ -123,7 +148,8 @@ impl Line {
     /// Reads what is there, as [`Line::gather`] says; 0 at the end of the stream.
     pub(crate) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.cipher.is_empty() {
-            return { &*self.sender.socket }.read(into);
+            self.received = { &*self.sender.socket }.read(into)?;
+            return Ok(self.received);
         }
         loop {
             match self.decrypt(into)? {
@@ -131,6 +157,7 @@ impl Line {
                 None => {
                     let count = { &*self.sender.socket }.read(&mut self.cipher)?;
                     self.rest = 0..count;
+                    self.received = count;
                     if count == 0 {
                         return Ok(0);
                     }

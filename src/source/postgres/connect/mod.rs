@@ -18,7 +18,7 @@ mod socket;
 pub(crate) mod wire;
 
 use crate::source::postgres::connect::inbox::{Inbox, Peek};
-pub(crate) use crate::source::postgres::connect::line::{Line, Sender};
+pub(crate) use crate::source::postgres::connect::line::{Line, Link, Sender};
 pub(crate) use crate::source::postgres::connect::socket::Gather;
 use crate::source::postgres::connect::wire::Refused;
 
@@ -55,13 +55,10 @@ pub(crate) enum Started {
 /// See [`SourceError`]: sorted as [`crate::source::postgres::sql::Sql::connect`] does.
 pub(crate) fn connect(settings: &Settings, server_timeout: Duration) -> Result<Connection, SourceError> {
     let socket = socket::dial(&settings.address)?;
-    let tls = match settings.address {
-        Address::Tcp { .. } => settings.tls,
-        Address::Unix { .. } => Tls::Disable,
-    };
-    let line = match tls {
-        Tls::Disable => Line::plain(socket),
-        Tls::Require | Tls::VerifyFull => greet::encrypt(socket, settings)?,
+    let line = match (&settings.address, settings.tls) {
+        (Address::Unix { .. }, _) => Line::plain(socket, Link::Unix),
+        (Address::Tcp { .. }, Tls::Disable) => Line::plain(socket, Link::Tcp),
+        (Address::Tcp { .. }, Tls::Require | Tls::VerifyFull) => greet::encrypt(socket, settings)?,
     };
     let mut connection = Connection {
         line,

@@ -110,10 +110,10 @@ impl Stream {
             .map_err(|error| SourceError::Transient(format!("cannot start a thread for status updates: {error}")))?;
         Ok(Self {
             pulse,
+            pace: Pace::new(line.link()),
             line,
             inbox,
             assembler: Assembler::new(),
-            pace: Pace::default(),
             timing,
             row_bytes_max,
             seen_lsn: confirmed_lsn,
@@ -279,7 +279,8 @@ impl Stream {
             Ok(0) => Err(closed()),
             Ok(count) => {
                 self.inbox.filled(count);
-                self.heard = self.pace.read(count, now);
+                self.heard = Instant::now();
+                self.pace.read(self.line.received(), now, self.heard);
                 self.probed = None;
                 Ok(Read::Bytes)
             }
