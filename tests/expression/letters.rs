@@ -8,12 +8,13 @@ use crate::{CTYPE, here};
 #[test]
 fn every_letter_changes_its_case_as_there() {
     let table = Table(columns());
-    let Some(mut sql) = connect(&table, "wb_letters") else {
+    let Some(mut oracle) = connect(&table, "wb_letters") else {
         return;
     };
     let compiled = |text: &str| Expression::compile(text, &table, CTYPE).unwrap();
     let (lower, upper) = (compiled("lower(s)"), compiled("upper(s)"));
-    let read = sql
+    let read = oracle
+        .sql
         .simple(
             "SELECT n, lower(chr(n)), upper(chr(n)) FROM generate_series(1, 1114111) AS n \
              WHERE NOT n BETWEEN 55296 AND 57343 AND (chr(n) <> lower(chr(n)) OR chr(n) <> upper(chr(n)))",

@@ -179,7 +179,7 @@ fn judge(
 #[test]
 fn an_expression_means_here_what_it_means_there() {
     let table = Table(columns());
-    let Some(mut sql) = connect(&table, "wb_expression") else {
+    let Some(mut oracle) = connect(&table, "wb_expression") else {
         return;
     };
     let seed = seed();
@@ -188,7 +188,7 @@ fn an_expression_means_here_what_it_means_there() {
     let mut tally = Tally::default();
     let mut wrong = Vec::new();
     for _ in 0..number_of("WALBRIDGE_TEST_BATCHES").unwrap_or(12) {
-        let rows = fill(&mut sql, &table, &mut random, ROWS);
+        let rows = fill(&mut oracle.sql, &table, &mut random, ROWS);
         let wants = [Want::Condition, Want::Condition, Want::Number, Want::Text, Want::Moment];
         let expressions: Vec<String> = (0..BATCH)
             .map(|_| {
@@ -196,7 +196,7 @@ fn an_expression_means_here_what_it_means_there() {
                 random.expression(want, depth)
             })
             .collect();
-        let answers = ask(&mut sql, &expressions, ROWS);
+        let answers = ask(&mut oracle.sql, &expressions, ROWS);
         wrong.extend(judge(&table, &rows, &expressions, &answers, &mut tally));
     }
     println!("seed {seed}: {tally:?}");

@@ -51,7 +51,7 @@ const NUMBER_TYPES: &[&str] = &[
     "smallint",
     "double precision",
 ];
-const TEXT_TYPES: &[&str] = &["text", "varchar", "varchar(2)", "char(3)", "text"];
+const TEXT_TYPES: &[&str] = &["text", "varchar", "varchar(2)", "char(3)", "varchar(4)"];
 const PATTERNS: &[&str] = &[
     "'a%'", "'%b%'", "'_'", "'%'", "''", "'a_c'", "'x\\%y'", "'%\\'", "'_%'", "'%a%b%'", "'Ä%'", "'__ '", "s", "v",
 ];

@@ -3,7 +3,6 @@
 use walbridge::flow::catalog::{Nullable, SqlType};
 use walbridge::mapping::expression::{Leaf, Names, Operand, Operands};
 use walbridge::source::postgres::sql::Sql;
-use walbridge::source::postgres::sql::quote;
 
 use crate::random::Random;
 
@@ -246,6 +245,37 @@ impl Operands for Row {
     }
 }
 
+/// A value of a column: one of its pool, or made up where its type has many.
+fn made(random: &mut Random, column: &Column) -> String {
+    let digits = |random: &mut Random, most: usize| -> String {
+        (0..=random.below(most))
+            .map(|_| char::from(b"0123456789"[random.below(10)]))
+            .collect()
+    };
+    match column.sql_type {
+        _ if random.one_in(2) => random.pick(column.pool).to_owned(),
+        SqlType::Numeric if column.declared == "numeric" => {
+            let sign = random.pick(&["", "-", ""]);
+            format!("{sign}{}.{}", digits(random, 40), digits(random, 30))
+        }
+        SqlType::Float8 => format!("{}.{}e{}", digits(random, 3), digits(random, 16), random.below(40)),
+        SqlType::Float4 => format!("{}.{}e-{}", digits(random, 3), digits(random, 9), random.below(9)),
+        SqlType::Int4 => digits(random, 8),
+        SqlType::Int8 => digits(random, 17),
+        SqlType::Text => {
+            let letters = ["a", "A", "b", "%", "_", "\\", " ", "ä", "N", "1", "x"];
+            (0..random.below(9)).map(|_| random.pick(&letters)).collect()
+        }
+        SqlType::Date => format!(
+            "{}-{:02}-{:02}",
+            1000 + random.below(2000),
+            1 + random.below(12),
+            1 + random.below(28)
+        ),
+        _ => random.pick(column.pool).to_owned(),
+    }
+}
+
 /// Fills the table with random rows and reads them back in the server's own output format.
 pub fn fill(sql: &mut Sql, table: &Table, random: &mut Random, rows: usize) -> Vec<Row> {
     sql.run("TRUNCATE wb_t").unwrap();
@@ -257,7 +287,7 @@ pub fn fill(sql: &mut Sql, table: &Table, random: &mut Random, rows: usize) -> V
                 if random.one_in(6) {
                     "NULL".to_owned()
                 } else {
-                    format!("'{}'", random.pick(column.pool))
+                    format!("'{}'", made(random, column))
                 }
             })
             .collect();
@@ -286,14 +316,33 @@ const ORACLE: &str = "CREATE OR REPLACE FUNCTION wb_evaluate(e text, r int) RETU
     EXCEPTION WHEN OTHERS THEN RETURN 'error ' || SQLSTATE || ' ' || SQLERRM;
     END $f$";
 
+/// A database of a test's own, dropped at the end.
+pub struct Oracle {
+    pub sql: Sql,
+    url: String,
+    database: &'static str,
+}
+
+impl Drop for Oracle {
+    fn drop(&mut self) {
+        if let Ok(mut root) = Sql::connect_as(&self.url, None) {
+            let dropped = root.run(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database));
+            assert!(
+                dropped.is_ok() || std::thread::panicking(),
+                "cannot drop {}",
+                self.database
+            );
+        }
+    }
+}
+
 /// Makes a database of its own, or says why not.
-pub fn connect(table: &Table, database: &str) -> Option<Sql> {
+pub fn connect(table: &Table, database: &'static str) -> Option<Oracle> {
     let Ok(url) = std::env::var("WALBRIDGE_TEST_PG") else {
         eprintln!("skipped: WALBRIDGE_TEST_PG is not set");
         return None;
     };
     let mut root = Sql::connect_as(&url, None).unwrap();
-    let database = quote::ident(database);
     root.run(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"))
         .unwrap();
     root.run(&format!(
@@ -301,7 +350,7 @@ pub fn connect(table: &Table, database: &str) -> Option<Sql> {
     ))
     .unwrap();
     let (server, _) = url.rsplit_once('/').unwrap();
-    let mut sql = Sql::connect_as(&format!("{server}/{}", database.trim_matches('"')), None).unwrap();
+    let mut sql = Sql::connect_as(&format!("{server}/{database}"), None).unwrap();
     sql.run("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET search_path = public")
         .unwrap();
     sql.run(&format!("CREATE TYPE wb_e AS ENUM ('{}')", LABELS.join("', '")))
@@ -313,7 +362,7 @@ pub fn connect(table: &Table, database: &str) -> Option<Sql> {
     ))
     .unwrap();
     sql.run(ORACLE).unwrap();
-    Some(sql)
+    Some(Oracle { sql, url, database })
 }
 
 /// What the server says of every expression on every row.

@@ -98,23 +98,30 @@ fn boolean(text: &str) -> Option<bool> {
     (starts("false", 1) || starts("no", 1) || starts("off", 2) || text == "0").then_some(false)
 }
 
+/// 32 hexadecimal digits, a hyphen after any group of four, perhaps in braces.
 fn uuid(text: &str) -> Option<Value<'static>> {
-    let parts: Vec<&str> = text.split('-').collect();
-    let hyphened = parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]);
-    let hex: String = parts.concat().to_ascii_lowercase();
-    if (parts.len() != 1 && !hyphened) || hex.len() != 32 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
+    let mut rest = match text.strip_prefix('{') {
+        Some(inner) => inner.strip_suffix('}')?,
+        None => text,
+    };
+    let mut shown = String::with_capacity(36);
+    for group in 0..8 {
+        let (four, after) = rest.split_at_checked(4)?;
+        if !four.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return None;
+        }
+        if (2..=5).contains(&group) {
+            shown.push('-');
+        }
+        shown += four;
+        rest = if group < 7 {
+            after.strip_prefix('-').unwrap_or(after)
+        } else {
+            after
+        };
     }
-    let at = |from: usize, to: usize| hex.get(from..to).unwrap_or_default();
-    let shown = format!(
-        "{}-{}-{}-{}-{}",
-        at(0, 8),
-        at(8, 12),
-        at(12, 16),
-        at(16, 20),
-        at(20, 32)
-    );
-    Some(Value::Text(Cow::Owned(shown.into_bytes())))
+    rest.is_empty()
+        .then(|| Value::Text(Cow::Owned(shown.to_ascii_lowercase().into_bytes())))
 }
 
 /// The error of a number that an integer type cannot hold.
