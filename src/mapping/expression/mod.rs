@@ -8,6 +8,7 @@
 mod build;
 mod calculate;
 mod compiled;
+mod condition;
 mod decimal;
 mod evaluate;
 mod float;
