@@ -21,7 +21,7 @@ mod world;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use walbridge::flow::catalog::SqlType;
-use walbridge::mapping::expression::{EvaluationError, Expression, Written};
+use walbridge::mapping::expression::{EvaluationError, Expression, Truth, Written};
 
 use random::{Random, Want};
 use world::{Row, Table, ask, columns, connect, fill};
@@ -43,7 +43,21 @@ fn seed() -> u64 {
 /// What the server would say: `integer=5`, `integer` for null, `error 22012`.
 fn here(expression: &Expression, row: &Row) -> String {
     let mut out = Vec::new();
-    match expression.write(row, &mut out) {
+    let written = expression.write(row, &mut out);
+    if *expression.sql_type() == SqlType::Bool {
+        let value = match (written, out.as_slice()) {
+            (Ok(Written::Unknown), _) => Ok(Truth::Unknown),
+            (Ok(Written::Null), _) => Ok(Truth::Null),
+            (Ok(Written::Text), text) => Ok(if text == b"t" { Truth::True } else { Truth::False }),
+            (Err(error), _) => Err(error),
+        };
+        assert_eq!(
+            expression.truth(row),
+            value,
+            "a condition has two values: {expression:?} {row:?}"
+        );
+    }
+    match written {
         Ok(Written::Unknown) => "not known".to_owned(),
         Ok(Written::Null) => type_name(expression.sql_type()).to_owned(),
         Ok(Written::Text) => {

@@ -180,7 +180,15 @@ impl Random {
             Want::Condition,
         ][self.below(7)];
         let not = self.pick(&["", "", "not "]);
-        match self.below(14) {
+        match self.below(18) {
+            // What mappings are made of: a column against a constant.
+            14..=16 => format!("{} {} {}", self.column(of), self.pick(COMPARISONS), self.literal(of)),
+            17 => format!(
+                "{} {not}in ({}, {})",
+                self.column(of),
+                self.literal(of),
+                self.literal(of)
+            ),
             0 | 1 => format!(
                 "{} and {}",
                 self.part(Want::Condition, depth),

@@ -2,7 +2,6 @@
 
 use crate::flow::catalog::{Nullable, SqlType};
 use crate::mapping::expression::build::build;
-use crate::mapping::expression::evaluate::truth;
 use crate::mapping::expression::kind::Kind;
 use crate::mapping::expression::node::{Node, Op, Value};
 use crate::mapping::expression::value::text;
@@ -60,7 +59,7 @@ impl Expression {
     /// PostgreSQL would raise an error on this row.
     #[inline]
     pub fn truth(&self, operands: &dyn Operands) -> Result<Truth, EvaluationError> {
-        Ok(truth(&self.node.value(operands)?))
+        self.node.truth(operands)
     }
 
     /// Writes its value in PostgreSQL's text format, after what is there.

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::mapping::expression::calculate;
-use crate::mapping::expression::node::{Asked, By, Comparison, Junction, Negated, Node, Op, Value};
+use crate::mapping::expression::node::{Asked, By, Comparison, Negated, Node, Op, Value};
 use crate::mapping::expression::value::like;
 use crate::mapping::expression::value::text;
 use crate::mapping::expression::{EvaluationError, Operand, Operands, Truth};
@@ -30,6 +30,15 @@ pub(super) fn truth(value: &Value<'_>) -> Truth {
     }
 }
 
+fn of_truth(truth: Truth) -> Value<'static> {
+    match truth {
+        Truth::True => Value::Bool(true),
+        Truth::False => Value::Bool(false),
+        Truth::Null => Value::Null,
+        Truth::Unknown => Value::Unknown,
+    }
+}
+
 impl Node {
     /// Evaluates the node.
     pub(super) fn value<'a>(&'a self, row: &'a dyn Operands) -> Outcome<'a> {
@@ -40,8 +49,7 @@ impl Node {
                 Operand::Text(text) => text::leaf(text, &self.kind),
             },
             Op::Constant(value) => Ok(borrowed(value)),
-            Op::And(nodes) => all(nodes, row, Junction::And),
-            Op::Or(nodes) => all(nodes, row, Junction::Or),
+            Op::And(_) | Op::Or(_) => Ok(of_truth(self.truth(row)?)),
             Op::Not(node) => Ok(negated(node.value(row)?, Negated::Yes)),
             Op::Is(asked, negate, node) => Ok(negated(is(*asked, &node.value(row)?), *negate)),
             Op::Compare(how, by, pair) => {
@@ -180,30 +188,6 @@ fn borrowed<'v>(value: &'v Value<'static>) -> Value<'v> {
     }
 }
 
-/// AND and OR, from the left, only as far as needed.
-///
-/// After an operand that is not known the others are still looked at: one of them may decide. But where that operand
-/// might have had no value at all, PostgreSQL would have come to an error, so nothing decides any more; and an error of
-/// a later operand is none if the unknown one would have decided.
-fn all<'a>(nodes: &'a [Node], row: &'a dyn Operands, junction: Junction) -> Outcome<'a> {
-    let decisive = junction.decisive();
-    let mut result = Value::Bool(!decisive);
-    for node in nodes {
-        let unknown = result == Value::Unknown;
-        match node.value(row) {
-            Ok(Value::Bool(value)) if value == decisive => return Ok(Value::Bool(decisive)),
-            Ok(Value::Bool(_)) => {}
-            Ok(Value::Unknown) if node.can_fail => return Ok(Value::Unknown),
-            Ok(Value::Unknown) => result = Value::Unknown,
-            Ok(_) if unknown => {}
-            Ok(_) => result = Value::Null,
-            Err(_) if unknown => return Ok(Value::Unknown),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(result)
-}
-
 /// Evaluates both operands, and the operator where both have a value.
 #[inline]
 fn strict<'a>(
@@ -238,7 +222,7 @@ fn is(asked: Asked, value: &Value<'_>) -> Value<'static> {
 }
 
 #[inline]
-fn holds(how: Comparison, order: Ordering) -> bool {
+pub(super) fn holds(how: Comparison, order: Ordering) -> bool {
     match how {
         Comparison::Equal => order == Ordering::Equal,
         Comparison::NotEqual => order != Ordering::Equal,

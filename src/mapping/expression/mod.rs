@@ -8,11 +8,14 @@
 mod build;
 mod calculate;
 mod compiled;
+mod condition;
 mod evaluate;
 mod kind;
 mod letter;
 mod node;
 mod parse;
+#[cfg(test)]
+mod tests;
 mod value;
 
 pub use compiled::Expression;

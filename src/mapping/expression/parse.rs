@@ -12,18 +12,32 @@ use crate::mapping::expression::ExpressionError;
 /// Length of an expression's text, bytes.
 const TEXT_BYTES_MAX: usize = 16 * 1024;
 /// Depth of nesting that the parser may reach.
-const PARSE_DEPTH_MAX: usize = 100;
+const PARSE_DEPTH_MAX: usize = 50;
+/// Names and operators of an expression (literals, as in a long IN, do not count): a row of operators is a tree as deep
+/// as the row is long.
+const SIGNS_MAX: usize = 600;
 
 /// A text and where its lines begin.
 #[derive(Debug)]
 pub(super) struct Source<'t> {
     text: &'t str,
+    /// Where each letter begins, in bytes.
+    letters: Vec<usize>,
+    /// Number of each line's first letter.
+    lines: Vec<usize>,
 }
 
 impl<'t> Source<'t> {
     /// Parses the whole text.
     pub(super) fn parse(text: &'t str) -> Result<(Self, Expr), ExpressionError> {
-        let source = Self { text };
+        let letters = text.char_indices().map(|(at, _)| at).collect();
+        let ends = text
+            .chars()
+            .enumerate()
+            .filter(|(_, c)| *c == '\n')
+            .map(|(number, _)| number + 1);
+        let lines = std::iter::once(0).chain(ends).collect();
+        let source = Self { text, letters, lines };
         if text.len() > TEXT_BYTES_MAX {
             return Err(source.whole(format!("an expression may be at most {TEXT_BYTES_MAX} bytes long")));
         }
@@ -38,6 +52,15 @@ impl<'t> Source<'t> {
                     hint: None,
                 }
             })?;
+        let flat = |token: &Token| {
+            matches!(
+                token,
+                Token::Whitespace(_) | Token::Comma | Token::Number(..) | Token::SingleQuotedString(_)
+            )
+        };
+        if tokens.iter().filter(|token| !flat(&token.token)).count() > SIGNS_MAX {
+            return Err(source.whole(format!("more than {SIGNS_MAX} names and operators in one expression")));
+        }
         source.lexed_alike(&tokens)?;
         let ends: Vec<Range<usize>> = tokens.iter().map(|token| source.range(token.span)).collect();
         let mut parser = Parser::new(&dialect)
@@ -125,9 +148,29 @@ impl<'t> Source<'t> {
         }
     }
 
-    /// The place of a part of the syntax.
+    /// The place of a part of the syntax; the parser leaves closing parentheses out.
     pub(super) fn place(&self, expr: &Expr) -> Range<usize> {
-        self.range(expr.span())
+        let Range { start, mut end } = self.range(expr.span());
+        let (mut open, mut quote) = (0usize, None);
+        for c in self.text.get(start..end).unwrap_or_default().chars() {
+            match (quote, c) {
+                (Some(begun), c) if begun == c => quote = None,
+                (Some(_), _) => {}
+                (None, '\'' | '"') => quote = Some(c),
+                (None, '(') => open += 1,
+                (None, ')') => open = open.saturating_sub(1),
+                (None, _) => {}
+            }
+        }
+        while open > 0 {
+            let rest = self.text.get(end..).unwrap_or_default();
+            let Some(after) = rest.trim_start().strip_prefix(')') else {
+                break;
+            };
+            end = self.text.len() - after.len();
+            open -= 1;
+        }
+        start..end
     }
 
     pub(super) fn at(&self, span: Span, message: String) -> ExpressionError {
@@ -148,14 +191,9 @@ impl<'t> Source<'t> {
 
     fn byte(&self, location: Location) -> usize {
         let number = |n: u64| usize::try_from(n.saturating_sub(1)).unwrap_or(usize::MAX);
-        let lines = self.text.split_inclusive('\n').take(number(location.line));
-        let start: usize = lines.map(str::len).sum();
-        let line = self.text.get(start..).unwrap_or_default();
-        let within = line
-            .char_indices()
-            .nth(number(location.column))
-            .map_or(line.len(), |(at, _)| at);
-        start.saturating_add(within)
+        let line = self.lines.get(number(location.line)).copied().unwrap_or(usize::MAX);
+        let letter = line.saturating_add(number(location.column));
+        self.letters.get(letter).copied().unwrap_or(self.text.len())
     }
 }
 

@@ -16,9 +16,17 @@ fn is_bytewise(name: &str) -> bool {
 
 /// Whether equal means equal bytes: true of every collation that comes with PostgreSQL, and told by its name.
 fn is_deterministic(name: &str) -> bool {
-    let mut letters = name.chars();
-    let of_place = letters.by_ref().take(2).all(|c| c.is_ascii_lowercase()) && letters.next() == Some('_');
-    is_bytewise(name) || name == "default" || name.ends_with("-x-icu") || name.starts_with("C.") || of_place
+    // `de_DE`, `de_DE.utf8`, `de_DE@euro`.
+    let of_place = name.split_once('_').is_some_and(|(language, place)| {
+        let place = place.split(['.', '@']).next().unwrap_or_default();
+        let known = place.len() == 2 && place.bytes().all(|b| b.is_ascii_uppercase());
+        known && matches!(language.len(), 2 | 3) && language.bytes().all(|b| b.is_ascii_lowercase())
+    });
+    let of_server = matches!(
+        name,
+        "default" | "unicode" | "pg_c_utf8" | "pg_unicode_fast" | "C.utf8" | "C.UTF-8"
+    );
+    is_bytewise(name) || of_server || name.ends_with("-x-icu") || of_place
 }
 
 /// Languages whose letters change case in their own way.
