@@ -118,6 +118,21 @@ fn a_shutdown_is_not_held_up_by_a_bridge_that_cannot_publish() {
 }
 
 #[test]
+fn a_shutdown_is_not_held_up_by_a_bridge_that_does_not_read() {
+    let Some(cluster) = Cluster::new("", "") else { return };
+    let mut world = World::on(cluster.url(), "unread");
+    table(&mut world);
+    let mut source = Postgres::with_timing(world.settings.clone(), SHORT);
+    begin(&mut source, None);
+    world.run("INSERT INTO ord SELECT n, repeat('x', 300) FROM generate_series(1, 50000) n");
+    let mut heard = Heard::default();
+    heard.until(&mut source, |heard| heard.lines.len() > 10).unwrap();
+    let took = cluster.stop("fast");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(matches!(heard.commits(&mut source, 1), Err(SourceError::Transient(_))));
+}
+
+#[test]
 fn a_crash_is_survived_and_a_restart_read_on_from() {
     let Some(cluster) = Cluster::new("", "") else { return };
     let mut world = World::on(cluster.url(), "crash");

@@ -138,7 +138,7 @@ impl Postgres {
         );
         match connection.start(&command)? {
             Started::Streaming(connection) => {
-                let stream = Stream::new(connection, confirmed_lsn, self.timing, settings.row_bytes_max)?;
+                let stream = Stream::new(connection, confirmed_lsn, self.timing, settings)?;
                 Ok(Start::Running(Box::new(stream), server))
             }
             Started::Refused(refused) if refused.state == "55006" => Ok(Start::Busy),
