@@ -179,8 +179,10 @@ impl Postgres {
 
 impl Source for Postgres {
     fn hold(&mut self) -> Result<Hold, SourceError> {
-        (self.stream, self.held) = (None, None);
-        let mut sql = match self.sql.take() {
+        self.stream = None;
+        // Only a session that waited is used again: one that held may have kept the lock of a first start.
+        let waited = self.held.take().is_none();
+        let mut sql = match self.sql.take().filter(|_| waited) {
             Some(sql) => sql,
             None => {
                 // First by our own connection, which never sends a password in the clear to somebody unverified.

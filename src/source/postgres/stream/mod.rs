@@ -85,6 +85,8 @@ pub(super) struct Stream {
     request: Option<Request>,
     heard: Instant,
     probed: Option<Instant>,
+    /// After an error nothing more is told: what caused it must not be passed over.
+    ended: bool,
 }
 
 impl Drop for Stream {
@@ -124,12 +126,14 @@ impl Stream {
             request: None,
             heard: Instant::now(),
             probed: None,
+            ended: false,
         })
     }
 
     /// Parts from the server. What it still sends is read for a moment: closing a socket with bytes unread resets the
     /// connection, and the server could lose the last acknowledgement.
     fn close(&mut self) {
+        self.ended = true;
         self.pulse.stop();
         let begun = Instant::now();
         let mut scrap = vec![0; 64 << 10];
@@ -152,8 +156,10 @@ impl Stream {
 
     /// The next step; waits up to about `wait` for it.
     pub(super) fn next(&mut self, wait: Duration) -> Result<Step<'_>, SourceError> {
-        let found = self.message(wait);
-        let found = match found {
+        if self.ended {
+            return Err(closed());
+        }
+        let found = match self.message(wait) {
             Ok(None) => self.waited().map(|()| None),
             other => other,
         };
@@ -163,6 +169,7 @@ impl Stream {
         };
         let message = self.inbox.get(message);
         let step = self.assembler.step(message).map_err(|error| {
+            self.ended = true;
             self.pulse.stop();
             nonsense(error)
         })?;
