@@ -118,6 +118,21 @@ fn a_shutdown_is_not_held_up_by_a_bridge_that_cannot_publish() {
 }
 
 #[test]
+fn a_shutdown_is_not_held_up_by_a_bridge_that_does_not_read() {
+    let Some(cluster) = Cluster::new("", "") else { return };
+    let mut world = World::on(cluster.url(), "unread");
+    table(&mut world);
+    let mut source = Postgres::with_timing(world.settings.clone(), SHORT);
+    begin(&mut source, None);
+    world.run("INSERT INTO ord SELECT n, repeat('x', 300) FROM generate_series(1, 50000) n");
+    let mut heard = Heard::default();
+    heard.until(&mut source, |heard| heard.lines.len() > 10).unwrap();
+    let took = cluster.stop("fast");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(matches!(heard.commits(&mut source, 1), Err(SourceError::Transient(_))));
+}
+
+#[test]
 fn a_crash_is_survived_and_a_restart_read_on_from() {
     let Some(cluster) = Cluster::new("", "") else { return };
     let mut world = World::on(cluster.url(), "crash");
@@ -143,11 +158,15 @@ fn a_crash_is_survived_and_a_restart_read_on_from() {
 fn a_row_that_is_too_large_is_refused_by_the_name_of_its_table() {
     let Some(mut world) = World::new("large") else { return };
     table(&mut world);
-    world.settings.row_bytes_max = 100_000;
+    world.settings.row_bytes_max = 20_000;
     let mut source = Postgres::new(world.settings.clone());
     let stored = begin(&mut source, None);
-    for size in [100_001, 30_000_000] {
-        world.run(&format!("INSERT INTO ord VALUES ({size}, repeat('x', {size}))"));
+    for size in [20_101, 30_000_000] {
+        world.run(&format!(
+            "INSERT INTO ord SELECT {size} + n, repeat('x', {size} / (1 + n)) FROM generate_series(0, 9) n"
+        ));
+        // All of it is there when it is read.
+        std::thread::sleep(Duration::from_millis(200));
         let mut heard = Heard::default();
         let finding = halted(heard.until(&mut source, |_| false));
         assert_eq!(finding.code, "row.too_large");
@@ -155,7 +174,9 @@ fn a_row_that_is_too_large_is_refused_by_the_name_of_its_table() {
             finding.what.contains("public.ord") && !finding.to_string().contains("xxx"),
             "{finding}"
         );
-        world.settings.row_bytes_max = 200_000;
+        // It is not passed over by whoever asks again.
+        assert!(heard.step(&mut source).is_err());
+        world.settings.row_bytes_max = 40_000;
         source = Postgres::new(world.settings.clone());
         begin(&mut source, Some(stored.clone()));
     }

@@ -177,7 +177,9 @@ fn an_idle_stream_tells_how_far_the_log_was_read() {
     heard
         .until(&mut source, |heard| heard.idle.is_some_and(|idle| idle.seen_lsn >= end))
         .unwrap();
-    assert!(heard.lines.is_empty(), "{:?}", heard.lines);
+    // Before PostgreSQL 15 an empty transaction is told.
+    let empty = |line: &String| line == "begin" || line == "commit";
+    assert!(heard.lines.iter().all(empty), "{:?}", heard.lines);
     source.acknowledge(heard.idle.unwrap().seen_lsn);
     wait_for("the idle progress", || {
         confirmed(&mut world) == Some(heard.idle.unwrap().seen_lsn)

@@ -155,7 +155,7 @@ impl Postgres {
         );
         match connection.start(&command)? {
             Started::Streaming(connection) => {
-                let stream = Stream::new(connection, confirmed_lsn, self.timing, settings.row_bytes_max)?;
+                let stream = Stream::new(connection, confirmed_lsn, self.timing, settings)?;
                 Ok(Start::Running(Box::new(stream), server))
             }
             Started::Refused(refused) if refused.state == "55006" => Ok(Start::Busy),
@@ -196,8 +196,10 @@ impl Postgres {
 
 impl Source for Postgres {
     fn hold(&mut self) -> Result<Hold, SourceError> {
-        (self.stream, self.held) = (None, None);
-        let mut sql = match self.sql.take() {
+        self.stream = None;
+        // Only a session that waited is used again: one that held may have kept the lock of a first start.
+        let waited = self.held.take().is_none();
+        let mut sql = match self.sql.take().filter(|_| waited) {
             Some(sql) => sql,
             None => {
                 // First by our own connection, which never sends a password in the clear to somebody unverified.

@@ -74,6 +74,12 @@ fn flush(connection: &mut ClientConnection, socket: &Socket) -> io::Result<()> {
 }
 
 impl Sender {
+    /// Ends both directions.
+    pub(crate) fn shut(&self) {
+        // It may have ended already.
+        drop(self.socket.shutdown(std::net::Shutdown::Both));
+    }
+
     /// Sends all of it.
     pub(crate) fn send(&self, bytes: &[u8]) -> io::Result<()> {
         let mut crypt = lock(&self.crypt);
@@ -132,8 +138,7 @@ impl Line {
 
     /// Ends both directions; whoever reads then finds the end.
     pub(crate) fn shut(&self) {
-        // It may have ended already.
-        drop(self.sender.socket.shutdown(std::net::Shutdown::Both));
+        self.sender.shut();
     }
 
     /// Sets how reads wait.

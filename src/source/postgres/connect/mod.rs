@@ -72,6 +72,12 @@ pub(crate) fn connect(settings: &Settings, server_timeout: Duration) -> Result<C
     Ok(connection)
 }
 
+/// Whether the server is shutting down (or starting): it says so to whoever comes, before anything else.
+pub(crate) fn is_leaving(settings: &Settings, server_timeout: Duration) -> bool {
+    let answer = connect(settings, server_timeout);
+    matches!(answer, Err(SourceError::Transient(why)) if why.contains("SQLSTATE 57P03"))
+}
+
 impl Connection {
     /// Sends.
     fn send(&mut self, bytes: &[u8]) -> Result<(), SourceError> {

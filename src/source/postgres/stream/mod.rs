@@ -14,7 +14,8 @@ use crate::flow::position::Lsn;
 use crate::source::SourceError;
 use crate::source::postgres::assemble::Assembler;
 use crate::source::postgres::connect::inbox::{Inbox, Peek};
-use crate::source::postgres::connect::{Connection, Gather, Line, closed, lost, wire};
+use crate::source::postgres::connect::{Connection, Gather, Line, closed, is_leaving, lost, wire};
+use crate::source::postgres::settings::Settings;
 
 mod frame;
 mod pace;
@@ -34,7 +35,7 @@ pub struct Timing {
     /// `wal_sender_timeout` of our session: the server gives a silent bridge up, and the slot with it.
     pub server_timeout: Duration,
     /// A server that keeps asking for an acknowledgement which cannot be given is left after this time: it is shutting
-    /// down, and would wait for us.
+    /// down, and would wait for us. After as long without a read the server is asked whether it is.
     pub insisting_max: Duration,
 }
 
@@ -53,6 +54,7 @@ impl Timing {
             every: self.server_timeout.div_f32(4.0).min(Duration::from_secs(10)),
             news: Duration::from_secs(1).min(self.server_timeout.div_f32(4.0)),
             answer: self.answer(),
+            unread: self.insisting_max,
         }
     }
 
@@ -83,6 +85,8 @@ pub(super) struct Stream {
     request: Option<Request>,
     heard: Instant,
     probed: Option<Instant>,
+    /// After an error nothing more is told: what caused it must not be passed over.
+    ended: bool,
 }
 
 impl Drop for Stream {
@@ -103,10 +107,12 @@ impl Stream {
         connection: Connection,
         confirmed_lsn: Lsn,
         timing: Timing,
-        row_bytes_max: usize,
+        settings: &Settings,
     ) -> Result<Self, SourceError> {
         let Connection { line, inbox } = connection;
-        let pulse = Pulse::start(line.sender(), confirmed_lsn, timing.beat())
+        let door = settings.clone();
+        let knock = Box::new(move || is_leaving(&door, timing.server_timeout));
+        let pulse = Pulse::start(line.sender(), confirmed_lsn, timing.beat(), knock)
             .map_err(|error| SourceError::Transient(format!("cannot start a thread for status updates: {error}")))?;
         Ok(Self {
             pulse,
@@ -115,17 +121,19 @@ impl Stream {
             inbox,
             assembler: Assembler::new(),
             timing,
-            row_bytes_max,
+            row_bytes_max: settings.row_bytes_max,
             seen_lsn: confirmed_lsn,
             request: None,
             heard: Instant::now(),
             probed: None,
+            ended: false,
         })
     }
 
     /// Parts from the server. What it still sends is read for a moment: closing a socket with bytes unread resets the
     /// connection, and the server could lose the last acknowledgement.
     fn close(&mut self) {
+        self.ended = true;
         self.pulse.stop();
         let begun = Instant::now();
         let mut scrap = vec![0; 64 << 10];
@@ -148,8 +156,10 @@ impl Stream {
 
     /// The next step; waits up to about `wait` for it.
     pub(super) fn next(&mut self, wait: Duration) -> Result<Step<'_>, SourceError> {
-        let found = self.message(wait);
-        let found = match found {
+        if self.ended {
+            return Err(closed());
+        }
+        let found = match self.message(wait) {
             Ok(None) => self.waited().map(|()| None),
             other => other,
         };
@@ -159,6 +169,7 @@ impl Stream {
         };
         let message = self.inbox.get(message);
         let step = self.assembler.step(message).map_err(|error| {
+            self.ended = true;
             self.pulse.stop();
             nonsense(error)
         })?;
@@ -275,6 +286,7 @@ impl Stream {
         self.line
             .gather(self.pace.before_read(wait))
             .map_err(|error| lost(&error))?;
+        self.pulse.reads();
         match self.line.read(self.inbox.room()) {
             Ok(0) => Err(closed()),
             Ok(count) => {

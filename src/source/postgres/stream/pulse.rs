@@ -2,8 +2,12 @@
 //!
 //! What is told is always exactly what was acknowledged last: as written, flushed and applied. Reading happens on the
 //! bridge's thread, so this is the one thread beside it; it sleeps but for a look a second.
+//!
+//! A server that shuts down in order waits until we have taken and acknowledged everything, and says so in the stream
+//! only. While nobody reads, nobody would hear it: so now and then this thread knocks at the server's door, and leaves
+//! when it is told that the server is shutting down.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -24,7 +28,12 @@ pub(super) struct Beat {
     pub(super) news: Duration,
     /// A request for a reply that cannot be met, after this time.
     pub(super) answer: Duration,
+    /// After so long without a read, and again after as long, the server is asked whether it shuts down.
+    pub(super) unread: Duration,
 }
+
+/// Asks the server, by another connection, whether it is shutting down.
+pub(super) type Knock = Box<dyn Fn() -> bool + Send>;
 
 #[derive(Debug)]
 struct Shared {
@@ -34,6 +43,9 @@ struct Shared {
     acked: AtomicU64,
     /// The position up to which the server wants an acknowledgement; 0: it wants none.
     wanted: AtomicU64,
+    /// How often the socket was read.
+    reads: AtomicU64,
+    knocking: AtomicBool,
     told: Mutex<Told>,
     wake: Condvar,
 }
@@ -78,9 +90,28 @@ impl Shared {
         }
     }
 
-    fn run(&self) {
+    fn run(&self, knock: &Knock) {
         let mut told = self.told();
+        let (mut reads, mut since) = (0, Instant::now());
         while told.phase == Phase::Beating {
+            let now_read = self.reads.load(Ordering::Relaxed);
+            if now_read != reads {
+                (reads, since) = (now_read, Instant::now());
+            } else if since.elapsed() > self.beat.unread {
+                drop(told);
+                self.knocking.store(true, Ordering::Release);
+                let leave = knock();
+                self.knocking.store(false, Ordering::Release);
+                told = self.told();
+                if leave && told.phase == Phase::Beating {
+                    told.phase = Phase::Broken;
+                    // Whether it hears us or not, the line ends here.
+                    drop(self.sender.send(&wire::farewell()));
+                    self.sender.shut();
+                }
+                since = Instant::now();
+                continue;
+            }
             let news = self.acked.load(Ordering::Acquire) > told.lsn.0;
             let due = told.at + if news { self.beat.news } else { self.beat.every };
             let due = told.asked_at.map_or(due, |asked| due.min(asked + self.beat.answer));
@@ -104,12 +135,14 @@ impl Pulse {
     ///
     /// # Errors
     /// Where no thread can be started.
-    pub(super) fn start(sender: Sender, acked: Lsn, beat: Beat) -> std::io::Result<Self> {
+    pub(super) fn start(sender: Sender, acked: Lsn, beat: Beat, knock: Knock) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             sender,
             beat,
             acked: AtomicU64::new(acked.0),
             wanted: AtomicU64::new(0),
+            reads: AtomicU64::new(0),
+            knocking: AtomicBool::new(false),
             told: Mutex::new(Told {
                 lsn: acked,
                 at: Instant::now(),
@@ -121,7 +154,7 @@ impl Pulse {
         let beating = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("status-updates".to_owned())
-            .spawn(move || beating.run())?;
+            .spawn(move || beating.run(&knock))?;
         Ok(Self {
             shared,
             thread: Some(thread),
@@ -157,6 +190,11 @@ impl Pulse {
         }
     }
 
+    /// The socket is read.
+    pub(super) fn reads(&self) {
+        self.shared.reads.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Asks the server for a sign of life.
     pub(super) fn ask(&self) {
         self.shared.tell(&mut self.shared.told(), Reply::Wanted);
@@ -181,7 +219,10 @@ impl Pulse {
             }
         }
         self.shared.wake.notify_all();
-        if let Some(thread) = self.thread.take() {
+        // A thread that waits for an answer at the door ends by itself.
+        if let Some(thread) = self.thread.take()
+            && !self.shared.knocking.load(Ordering::Acquire)
+        {
             drop(thread.join());
         }
     }
