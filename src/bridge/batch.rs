@@ -16,7 +16,7 @@ use crate::sink::Sink;
 use crate::telemetry::{POSTGRES_EPOCH_UNIX_MICROS, Status, Tally};
 
 /// Records are handed to the sink in buffers of about this size.
-const BUFFER_BYTES_MAX: usize = 1 << 20;
+const BUFFER_BYTES_MAX: usize = 960 << 10;
 /// A Kafka transaction is ended at the next commit when it holds so many records …
 const RECORDS_MAX: usize = 50_000;
 /// … or is so old.

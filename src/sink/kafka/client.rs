@@ -45,8 +45,10 @@ pub(super) fn producer(settings: &Settings) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
         .set("compression.type", "lz4")
-        .set("linger.ms", "0")
+        // So that a buffer of records becomes one request and not a dozen; see `BUFFERS_MAX` in the producer.
+        .set("linger.ms", "1")
         .set("batch.size", "1000000")
+        .set("batch.num.messages", "100000")
         .set("client.id", format!("walbridge.{}", settings.name))
         // A broker that is back is found within a second (the library's own limit is ten).
         .set("reconnect.backoff.max.ms", "1000")

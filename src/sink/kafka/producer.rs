@@ -1,5 +1,6 @@
 //! The producer's thread: it owns the one transactional producer, and ends with the first error.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -27,6 +28,11 @@ const COMMIT_MAX: Duration = Duration::from_secs(9);
 
 /// How long a stop waits for a commit on its way, and for an abort.
 const LEAVE_MAX: Duration = Duration::from_secs(1);
+
+/// Buffers that librdkafka has and that are not answered. It sends up to 5 requests a partition, and while more is
+/// queued it looks again and again without a pause whether it may send, which takes a whole core from the broker beside it
+/// (`rd_kafka_toppar_producer_serve`: a full batch asks for an immediate wake-up though no request is allowed).
+const BUFFERS_MAX: usize = 1;
 
 /// Records produced between two looks at delivery reports.
 const POLL_EVERY: usize = 512;
@@ -60,6 +66,8 @@ pub(super) struct Worker {
 struct Line {
     stage: Stage,
     sent: u64,
+    /// The count at the end of each of the last buffers.
+    buffers: VecDeque<u64>,
 }
 
 impl Default for Line {
@@ -67,6 +75,7 @@ impl Default for Line {
         Self {
             stage: Stage::Idle,
             sent: 0,
+            buffers: VecDeque::new(),
         }
     }
 }
@@ -151,7 +160,21 @@ impl Worker {
         Ok(())
     }
 
+    /// Waits until few enough buffers are unanswered.
+    fn take_turns(&mut self) -> Result<(), Over> {
+        while self.line.buffers.len() >= BUFFERS_MAX {
+            let answered = self.producer.context().answered();
+            if self.line.buffers.front().is_some_and(|end| answered >= *end) {
+                self.line.buffers.pop_front();
+            } else {
+                self.breathe(Duration::from_micros(100))?;
+            }
+        }
+        Ok(())
+    }
+
     fn append(&mut self, records: &Records) -> Result<(), Over> {
+        self.take_turns()?;
         self.begin()?;
         for (index, span) in records.spans.iter().enumerate() {
             self.produce(records, span)?;
@@ -163,6 +186,7 @@ impl Worker {
                 }
             }
         }
+        self.line.buffers.push_back(self.line.sent);
         self.producer.poll(Duration::ZERO);
         self.look()?;
         Ok(())
