@@ -1,8 +1,9 @@
 //! How many source transactions share one Kafka transaction: many under load, few when idle.
 //!
-//! A Kafka transaction ends only between source transactions. While one commits, the next fills; when nothing more
-//! waits in the source and no commit is under way, what is there is committed at once. So it is small when the source
-//! is quiet and large when it is not, without a setting.
+//! A Kafka transaction ends only between source transactions. While one commits, the next fills; near the end of the log
+//! what is there is committed as soon as no commit is under way. While much waits, it grows to its limits: a commit
+//! costs the same for one record and for many. So it is small when the source is quiet and large when it is not, without
+//! a setting.
 
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
 use crate::flow::record::Records;
 use crate::sink::Sink;
+use crate::source::Distance;
 use crate::telemetry::{POSTGRES_EPOCH_UNIX_MICROS, Status, Tally};
 
 /// Records are handed to the sink in buffers of about this size.
@@ -146,13 +148,15 @@ impl Batch {
         self.append(sink)
     }
 
-    /// After a commit: hands a full buffer over, and commits what is large or old.
+    /// After a commit of the source: commits what is large or old; near the end of the log, whatever there is once the
+    /// sink is idle. Hands a full buffer over.
     ///
     /// # Errors
     /// The sink's.
-    pub fn commit_if_large<K: Sink>(&mut self, sink: &mut K) -> Result<(), BridgeError> {
+    pub fn commit_if_due<K: Sink>(&mut self, sink: &mut K, distance: Distance) -> Result<(), BridgeError> {
         let Some(since) = self.pending else { return Ok(()) };
-        if self.told + self.records.spans.len() >= RECORDS_MAX || since.elapsed() >= AGE_MAX {
+        let large = self.told + self.records.spans.len() >= RECORDS_MAX || since.elapsed() >= AGE_MAX;
+        if large || distance == Distance::Near && sink.progress()?.commits_in_flight == 0 {
             return self.commit(sink);
         }
         if self.records.bytes.len() >= BUFFER_BYTES_MAX {

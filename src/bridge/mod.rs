@@ -115,7 +115,7 @@ pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, works: Works<'_>) -
             Step::Truncate { table_oids } => tables.refuse_truncate(table_oids, batch.open_transaction())?,
             Step::Commit { end_lsn } => {
                 batch.complete(end_lsn)?;
-                batch.commit_if_large(sink)?;
+                batch.commit_if_due(sink, source.distance())?;
                 source.acknowledge(batch.durable(sink, status, end_lsn)?);
             }
             Step::Drained { seen_lsn, asked } => {

@@ -52,6 +52,15 @@ pub enum Hold {
     Busy,
 }
 
+/// How far the reader is from the end of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distance {
+    /// Changes are told soon after they are committed.
+    Near,
+    /// Much waits: throughput counts, not the delay of one transaction.
+    Behind,
+}
+
 /// A log of committed changes that can be held by one reader.
 pub trait Source {
     /// Tries once to take the slot (the server allows one holder: this is the lock). `Busy` is no error.
@@ -72,6 +81,9 @@ pub trait Source {
     /// # Errors
     /// See [`SourceError`].
     fn next(&mut self, wait: Duration) -> Result<Step<'_>, SourceError>;
+
+    /// How far the last transaction told was from the end of the log when the server sent it.
+    fn distance(&self) -> Distance;
 
     /// Tells that everything up to `lsn` is durably published.
     fn acknowledge(&mut self, lsn: Lsn);

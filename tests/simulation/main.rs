@@ -28,7 +28,7 @@ use walbridge::mapping::plan::Mapping;
 use walbridge::sink::SinkError;
 use walbridge::sink::memory::{Fault, Memory, Shared, Stored};
 use walbridge::source::scripted::{Log, Scripted};
-use walbridge::source::{Hold, Source, SourceError};
+use walbridge::source::{Distance, Hold, Source, SourceError};
 use walbridge::telemetry::{Names, Status};
 
 use crate::legacy::{Deed, Dice, deeds, table};
@@ -159,6 +159,10 @@ impl Source for Feeding<'_> {
             }
         }
         Ok(step)
+    }
+
+    fn distance(&self) -> Distance {
+        self.inner.distance()
     }
 
     fn acknowledge(&mut self, lsn: Lsn) {

@@ -19,7 +19,7 @@ use crate::source::postgres::slot::{self, SlotFacts};
 use crate::source::postgres::sql::{Sql, get, quote, refusal};
 use crate::source::postgres::stream::{Stream, Timing};
 use crate::source::postgres::{catalog, setup};
-use crate::source::{Hold, Source, SourceError};
+use crate::source::{Distance, Hold, Source, SourceError};
 
 /// A legacy database that is followed.
 #[derive(Debug)]
@@ -246,6 +246,10 @@ impl Source for Postgres {
             Some(stream) => stream.next(wait),
             None => Err(not_held()),
         }
+    }
+
+    fn distance(&self) -> Distance {
+        self.stream.as_ref().map_or(Distance::Near, Stream::distance)
     }
 
     fn acknowledge(&mut self, lsn: Lsn) {

@@ -10,7 +10,7 @@ use crate::flow::position::Lsn;
 use crate::source::postgres::follow::Postgres;
 use crate::source::postgres::settings::Settings;
 use crate::source::postgres::watch::{Watch, Watched};
-use crate::source::{Hold, Source, SourceError};
+use crate::source::{Distance, Hold, Source, SourceError};
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -111,6 +111,10 @@ impl Source for Guarded<'_> {
             return Err(error);
         }
         self.source.next(wait)
+    }
+
+    fn distance(&self) -> Distance {
+        self.source.distance()
     }
 
     fn acknowledge(&mut self, lsn: Lsn) {

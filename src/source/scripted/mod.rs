@@ -11,7 +11,7 @@ use crate::flow::position::Lsn;
 use crate::flow::table::Table;
 use crate::source::postgres::assemble::{AssembleError, Assembler};
 use crate::source::postgres::pgoutput::encode;
-use crate::source::{Hold, Source, SourceError};
+use crate::source::{Distance, Hold, Source, SourceError};
 
 mod log;
 #[cfg(test)]
@@ -177,6 +177,15 @@ impl Source for Scripted {
         }
         let step = session.assembler.step(&session.message).map_err(nonsense)?;
         step.ok_or_else(|| halt("scripted.silent", "a message gives no step"))
+    }
+
+    /// Behind as long as whole transactions wait.
+    fn distance(&self) -> Distance {
+        let log = lock(&self.log);
+        match &self.session {
+            Some(session) if session.taken < log.committed.len() => Distance::Behind,
+            Some(_) | None => Distance::Near,
+        }
     }
 
     /// Taken as a server takes it: never backwards, only from the holder, and believed even beyond the log's end.

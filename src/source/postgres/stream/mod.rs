@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use crate::flow::change::{Asked, Step};
 use crate::flow::position::Lsn;
-use crate::source::SourceError;
 use crate::source::postgres::assemble::Assembler;
 use crate::source::postgres::connect::inbox::{Inbox, Peek};
 use crate::source::postgres::connect::{Connection, Gather, Line, closed, is_leaving, lost, wire};
 use crate::source::postgres::settings::Settings;
+use crate::source::{Distance, SourceError};
 
 mod frame;
 mod pace;
@@ -147,6 +147,11 @@ impl Stream {
             }
         }
         self.line.shut();
+    }
+
+    /// How far the last transaction was behind.
+    pub(super) fn distance(&self) -> Distance {
+        self.pace.distance()
     }
 
     /// Everything up to `lsn` is published.

@@ -9,6 +9,7 @@
 use std::time::{Duration, Instant};
 
 use crate::flow::change::CommitTime;
+use crate::source::Distance;
 use crate::source::postgres::connect::{Gather, Link};
 
 /// Sent so long after its commit, by the server's own clock, a transaction says that we are behind.
@@ -83,6 +84,11 @@ impl Pace {
     /// A transaction was sent at `sent_us`.
     pub(super) fn told(&mut self, sent_us: i64, committed: CommitTime) {
         self.behind = sent_us.saturating_sub(committed.0) > BEHIND_US;
+    }
+
+    /// How far the last transaction was behind.
+    pub(super) fn distance(&self) -> Distance {
+        if self.behind { Distance::Behind } else { Distance::Near }
     }
 
     /// How the next read waits; pauses before it, where that lets the server get ahead.

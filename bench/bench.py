@@ -1,0 +1,167 @@
+"""walbridge beside PostgreSQL's own reader on the same work in the same run; see README.md for what each part does."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import statistics
+import sys
+import threading
+import time
+
+import psycopg
+from confluent_kafka import Consumer, TopicPartition
+from place import Bench, empty, fill, recvlogical, slot
+from servers import Kafka, Postgres, both
+
+PARTS = ("drain", "single", "latency", "memory")
+
+
+def drain(title: str, rows: int, batch: int, runs: int, servers: tuple[Postgres, Kafka]) -> None:
+    """Both readers on the same backlog, in turn; each time for a run has its own slot at the backlog's start."""
+    postgres, kafka = servers
+    empty(postgres)
+    short = title.replace(" ", "")
+    benches = [Bench(f"{short}{number}", postgres, kafka) for number in range(runs)]
+    for number in range(runs):
+        slot(postgres, f"bare_{short}{number}")
+    end = fill(postgres, rows, batch)
+    ratios, rates, costs, peaks, firsts = [], [], [], [], []
+    for number, bench in enumerate(benches):
+        bare = recvlogical(postgres, f"bare_{short}{number}", "bench", end)
+        with bench.running() as begin:
+            bench.wait(1)
+            firsts.append(time.monotonic() - begin)
+            bench.wait(rows // batch)
+            ours = time.monotonic() - begin
+            costs.append(bench.cpu_seconds() / rows * 1e6)
+            peaks.append(bench.peak_mib())
+        ratios.append(bare / ours)
+        rates.append(rows / ours)
+        print(
+            f"  {title:8} run {number + 1}: {rows / bare:9,.0f} rows/s pg_recvlogical, {rows / ours:9,.0f} rows/s "
+            f"walbridge, ratio {bare / ours:.2f}, {costs[-1]:.2f} us CPU a row, peak {peaks[-1]:.0f} MiB",
+            flush=True,
+        )
+    print(
+        f"{title:8} ratio median {statistics.median(ratios):.2f} best {max(ratios):.2f} · median "
+        f"{statistics.median(rates):,.0f} rows/s, {statistics.median(costs):.2f} us CPU a row, peak "
+        f"{max(peaks):.0f} MiB · first commit {statistics.median(firsts):.2f} s after start",
+        flush=True,
+    )
+
+
+def write(url: str, stop: threading.Event, pause: float, counter: list[int]) -> None:
+    """Single-row transactions, evenly spaced; the row carries the writer's clock."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        due = time.monotonic()
+        while not stop.is_set():
+            counter[0] += 1
+            connection.execute(
+                "INSERT INTO ord SELECT nextval('ids'), 1, 'new', 1, 'EUR', 1, true, clock_timestamp(), '', "
+                "(extract(epoch FROM clock_timestamp()) * 1e6)::bigint::text"
+            )
+            due += pause
+            time.sleep(max(0.0, due - time.monotonic()))
+
+
+def read(address: str, topic: str, stop: threading.Event, seen: list[float]) -> None:
+    consumer = Consumer({
+        "bootstrap.servers": address, "group.id": "bench", "isolation.level": "read_committed",
+        "fetch.wait.max.ms": 1, "enable.auto.commit": False,
+    })  # fmt: skip
+    consumer.assign([TopicPartition(topic, 0, 0)])
+    mark = b'"mark":"'
+    while not stop.is_set():
+        for message in consumer.consume(1_000, 0.01):
+            value = message.value()
+            if value is not None and (at := value.find(mark)) >= 0:
+                begin = at + len(mark)
+                seen.append(time.time() - int(value[begin : value.index(b'"', begin)]) / 1e6)
+    consumer.close()
+
+
+def latency(seconds: int, servers: tuple[Postgres, Kafka]) -> None:
+    """1,000 transactions a second; from the inserting statement's clock to a read_committed reader."""
+    postgres, kafka = servers
+    empty(postgres)
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute("CREATE SEQUENCE IF NOT EXISTS ids CACHE 100")
+    bench = Bench("latency", postgres, kafka)
+    stop, seen, counters = threading.Event(), [], [[0] for _ in range(8)]
+    with bench.running():
+        bench.wait_streaming()
+        pause = len(counters) / 1_000
+        threads = [threading.Thread(target=write, args=(postgres.url(), stop, pause, mine)) for mine in counters]
+        threads.append(threading.Thread(target=read, args=(kafka.address(), "latency.orders", stop, seen)))
+        for thread in threads:
+            thread.start()
+        time.sleep(5)
+        warm = len(seen)
+        time.sleep(seconds)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        cpu, idle = bench.cpu_seconds(), bench.resident_mib()
+    times = sorted(seen[warm:])
+    at = lambda share: times[int(len(times) * share)] * 1e3  # noqa: E731
+    rate = sum(counter[0] for counter in counters) / (seconds + 5)
+    print(
+        f"latency  p50 {at(0.5):.1f} ms, p99 {at(0.99):.1f} ms, p99.9 {at(0.999):.1f} ms, longest {times[-1] * 1e3:.0f} "
+        f"ms · {rate:,.0f} transactions/s, {len(times):,} seen · {cpu / (seconds + 5) * 100:.0f} % of a core, "
+        f"resident {idle:.0f} MiB"
+    )
+
+
+def memory(rows: int, seconds: int, servers: tuple[Postgres, Kafka]) -> None:
+    """Resident memory when idle, through one giant transaction, and under load while Kafka stands still."""
+    postgres, kafka = servers
+    empty(postgres)
+    bench = Bench("memory", postgres, kafka)
+    with bench.running():
+        bench.wait_streaming()
+        time.sleep(3)
+        print(f"memory   idle: resident {bench.resident_mib():.0f} MiB", flush=True)
+        fill(postgres, rows, rows)
+        bench.wait(1)
+        print(f"memory   a transaction of {rows:,} rows: peak {bench.peak_mib():.0f} MiB", flush=True)
+        kafka.process.send_signal(signal.SIGSTOP)
+        begin = time.monotonic()
+        told = 0
+        with psycopg.connect(postgres.url(), autocommit=True) as connection:
+            while time.monotonic() - begin < seconds:
+                connection.execute(
+                    "INSERT INTO ord SELECT n, 1, 'new', 1, 'EUR', 1, true, now(), repeat('x', 200), '' "
+                    "FROM generate_series(%s::bigint, %s::bigint) n",
+                    (rows + told * 1_000, rows + told * 1_000 + 999),
+                )
+                told += 1
+        peak = bench.peak_mib()
+        kafka.process.send_signal(signal.SIGCONT)
+        bench.wait(1 + told)
+        print(f"memory   {seconds} s with Kafka stopped, {told:,} transactions: peak {peak:.0f} MiB, all told after")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
+    parser.add_argument("parts", nargs="*", default=list(PARTS), metavar="PART", help=" ".join(PARTS))
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--seconds", type=int, default=30)
+    asked = parser.parse_args()
+    if unknown := [part for part in asked.parts if part not in PARTS]:
+        parser.error(f"no part is called {unknown[0]}: one of {' '.join(PARTS)}")
+    with both() as servers:
+        if "drain" in asked.parts:
+            drain("drain", asked.rows, 100, asked.runs, servers)
+        if "single" in asked.parts:
+            drain("single", asked.rows // 5, 1, asked.runs, servers)
+        if "latency" in asked.parts:
+            latency(asked.seconds, servers)
+        if "memory" in asked.parts:
+            memory(asked.rows, 2 * asked.seconds, servers)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,149 @@
+"""A table of ten mixed columns, its load, and one bridge and one bare slot for each run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+from servers import DEV, ROOT, Kafka, Postgres, free_port
+
+PROGRAM = os.environ.get("WALBRIDGE", str(ROOT / "target" / "release" / "walbridge"))
+TABLE = (
+    "CREATE TABLE ord (id bigint PRIMARY KEY, customer int, status text, amount numeric(12,2), currency char(3), "
+    "quantity int, express boolean, placed timestamptz, note text, mark text)"
+)
+ROW = (
+    "n, (n % 5000)::int, 'shipped', n * 0.25, 'EUR', (n % 7)::int, n % 2 = 0, clock_timestamp(), "
+    "'a note on order ' || n, md5(n::text)"
+)
+FIELDS = ("id", "customer", "status", "amount", "currency", "quantity", "express", "placed", "note", "mark")
+CONFIG = """[bridge]
+name = "{name}"
+[source]
+url = "{postgres}?sslmode=disable"
+[kafka]
+brokers = "{kafka}"
+[kafka.topics]
+partitions = 1
+replication = 1
+[http]
+listen = "127.0.0.1:{http}"
+[backfill]
+on_start = false
+[entity.Order]
+table = "public.ord"
+key = "id"
+state_topic = "{name}.orders"
+[entity.Order.fields]
+"""
+
+
+def number(lsn: str) -> int:
+    high, low = lsn.split("/")
+    return (int(high, 16) << 32) | int(low, 16)
+
+
+class Bench:
+    """One bridge: set up where the log stands now, run when it is told to."""
+
+    def __init__(self, name: str, postgres: Postgres, kafka: Kafka) -> None:
+        self.name, self.http = name, free_port()
+        self.config = DEV / f"bench-{name}.toml"
+        fields = "".join(f'{field} = "{field}"\n' for field in FIELDS)
+        text = CONFIG.format(name=name, postgres=postgres.url(), kafka=kafka.address(), http=self.http) + fields
+        self.config.write_text(text)
+        with (DEV / "bench.log").open("ab") as log:
+            command = [PROGRAM, "setup", "-c", str(self.config), "--apply", "--as", postgres.url()]
+            subprocess.run(command, check=True, stdout=log, stderr=log)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[float]:
+        begin = time.monotonic()
+        with (DEV / "bench.log").open("ab") as log:
+            self.process = subprocess.Popen([PROGRAM, "run", "-c", str(self.config)], stdout=log, stderr=log)
+        try:
+            yield begin
+        finally:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(20)
+
+    def status(self) -> dict[str, object]:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise RuntimeError(f"the bridge ended with {self.process.returncode}: see target/dev/bench.log")
+        with contextlib.suppress(OSError):
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/status", timeout=5) as answer:
+                return dict(json.load(answer))
+        return {}
+
+    def wait(self, transactions: int) -> None:
+        """Until so many transactions are durable in Kafka."""
+        while int(str(self.status().get("transactions", 0))) < transactions:
+            time.sleep(0.01)
+
+    def wait_streaming(self) -> None:
+        while self.status().get("state") != "streaming":
+            time.sleep(0.01)
+
+    def cpu_seconds(self) -> float:
+        assert self.process is not None
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def peak_mib(self) -> float:
+        return self._memory("VmHWM")
+
+    def resident_mib(self) -> float:
+        return self._memory("VmRSS")
+
+    def _memory(self, key: str) -> float:
+        assert self.process is not None
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith(key)).split()[1]) / 1024
+
+
+def empty(postgres: Postgres) -> None:
+    """A fresh table; before any bridge is set up, since emptying a followed table halts it."""
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute("DROP PUBLICATION IF EXISTS bench")
+        connection.execute("DROP TABLE IF EXISTS ord")
+        connection.execute(TABLE)
+        connection.execute("CREATE PUBLICATION bench FOR TABLE ord")
+
+
+def fill(postgres: Postgres, rows: int, batch: int) -> str:
+    """Commits rows in transactions of `batch`; gives the end of the log."""
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute(
+            f"DO $$ BEGIN FOR i IN 0 .. {rows // batch - 1} LOOP INSERT INTO ord SELECT {ROW} "  # noqa: S608
+            f"FROM generate_series(i::bigint * {batch}, (i::bigint + 1) * {batch} - 1) n; COMMIT; END LOOP; END $$"
+        )
+        row = connection.execute("SELECT pg_current_wal_flush_lsn()").fetchone()
+        assert row is not None
+        return str(row[0])
+
+
+def slot(postgres: Postgres, name: str) -> None:
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (name,))
+
+
+def recvlogical(postgres: Postgres, slot_name: str, publication: str, end: str) -> float:
+    """Seconds that PostgreSQL's own reader needs to write the same changes to /dev/null."""
+    begin = time.monotonic()
+    command = [
+        str(postgres.bin / "pg_recvlogical"), "-d", postgres.url(), "--slot", slot_name, "--start", "-f", "/dev/null",
+        "-o", "proto_version=1", "-o", f"publication_names={publication}", "--endpos", end,
+    ]  # fmt: skip
+    with (DEV / "bench.log").open("ab") as log:
+        subprocess.run(command, check=True, stdout=log, stderr=log)
+    return time.monotonic() - begin
