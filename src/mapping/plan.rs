@@ -112,6 +112,7 @@ pub(super) enum Slot {
 #[derive(Debug)]
 pub(super) struct PlanField {
     pub(super) name: String,
+    pub(super) place: Place,
     pub(super) from: FieldSource,
     pub(super) form: Form,
     pub(super) watched: Watched,
