@@ -193,7 +193,7 @@ fn unowned(config: &Config) -> Finding {
     let what = format!("the slot {} exists, and no position is stored", config.source.slot);
     Finding::error(Cause::Surroundings, "source.slot_without_position", what)
         .because("it is not known whether what it passed was published")
-        .repair("walbridge setup --apply --adopt (it begins at the slot's present position)")
+        .repair("walbridge setup --adopt (it begins at the slot's present position)")
 }
 
 /// Prints the SQL and the topics.
