@@ -11,7 +11,6 @@
     reason = "a test says by a panic what went wrong, and by a line why it was skipped"
 )]
 
-mod broker;
 #[path = "../stream/cluster.rs"]
 #[expect(
     dead_code,
@@ -19,10 +18,11 @@ mod broker;
     reason = "it is the stream tests' own, and these need less of it"
 )]
 mod cluster;
-mod line;
+mod orders;
 mod publications;
 mod rows;
 mod shapes;
 mod slots;
+mod surroundings;
 mod topics;
 mod world;

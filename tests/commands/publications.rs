@@ -1,7 +1,7 @@
 //! Publications that are missing, or that a mapped table left: a halt, for changes may have gone untold.
 
-use crate::line::Ended;
 use crate::world::World;
+use crate::world::line::Ended;
 
 /// One row published, then stopped.
 fn carried(test: &str) -> Option<World> {

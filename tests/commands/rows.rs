@@ -6,7 +6,7 @@ use crate::world::World;
 const ADDED: &str = "\n[entity.Item.events]\nItemAdded = { on = \"enters\" }\n";
 
 /// Publishes one row, then meets this one, which cannot be told.
-fn met(world: &mut World, row: &str) -> crate::line::Ended {
+fn met(world: &mut World, row: &str) -> crate::world::line::Ended {
     world.set_up();
     world.run("INSERT INTO item VALUES (1, 'N', 'one', 10)");
     world.carry(1);

@@ -1,7 +1,7 @@
 //! DDL on a mapped table while the bridge runs.
 
-use crate::line::Bridge;
 use crate::world::World;
+use crate::world::line::Bridge;
 
 /// A bridge that has published one row and runs on.
 fn running(test: &str) -> Option<(World, Bridge)> {

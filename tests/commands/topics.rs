@@ -1,7 +1,7 @@
 //! Kafka that is away, or whose topics are not what they should be: a halt, a wait, or giving way to another bridge.
 
-use crate::line::until;
 use crate::world::World;
+use crate::world::line::until;
 
 /// One row published, then stopped.
 fn carried(test: &str) -> Option<World> {

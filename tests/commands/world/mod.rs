@@ -8,8 +8,11 @@ use tempfile::TempDir;
 use walbridge::flow::position::Lsn;
 use walbridge::source::postgres::sql::Sql;
 
-use crate::broker::Broker;
-use crate::line::{Bridge, Ended, finished};
+use crate::world::broker::Broker;
+use crate::world::line::{Bridge, Ended, finished};
+
+pub(crate) mod broker;
+pub(crate) mod line;
 
 /// What every config of these tests says, but for what a test replaces in it.
 const CONFIG: &str = r#"[bridge]
@@ -167,7 +170,7 @@ impl World {
 
     /// Waits until a consumer sees so many records.
     pub(crate) fn await_records(&self, count: usize) {
-        crate::line::until("the records are there", || self.keys().len() >= count);
+        line::until("the records are there", || self.keys().len() >= count);
     }
 
     /// Keys of all committed records.

@@ -42,6 +42,31 @@ impl Broker {
         all.topics().iter().any(|one| one.name() == topic)
     }
 
+    /// Whether a consumer sees nothing in the first partition yet.
+    pub(crate) fn is_empty(&self, topic: &str) -> bool {
+        let (low, high) = self.consumer().fetch_watermarks(topic, 0, PATIENCE).unwrap();
+        // An aborted transaction leaves its records' places: only what is read counts.
+        low == high || self.first(topic, low, high).is_none()
+    }
+
+    /// The first committed record of the first partition.
+    fn first(&self, topic: &str, low: i64, high: i64) -> Option<()> {
+        let consumer = self.consumer();
+        let mut from = TopicPartitionList::new();
+        from.add_partition_offset(topic, 0, Offset::Offset(low)).unwrap();
+        consumer.assign(&from).unwrap();
+        let reached = || {
+            let position = consumer.position().unwrap();
+            position.find_partition(topic, 0).and_then(|one| one.offset().to_raw())
+        };
+        while reached().unwrap_or(-1) < high {
+            if let Some(message) = consumer.poll(Duration::from_millis(5)) {
+                return message.map(drop).ok();
+            }
+        }
+        None
+    }
+
     /// All committed records of a topic, by partition: key and value; a tombstone's value is empty.
     pub(crate) fn committed(&self, topic: &str) -> Vec<(String, String)> {
         let mut all = Vec::new();
