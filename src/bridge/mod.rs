@@ -67,25 +67,43 @@ pub struct Works<'a> {
 /// # Errors
 /// Whatever ends the run; only the supervisor decides what becomes of it.
 pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, works: Works<'_>) -> Result<(), BridgeError> {
-    let Works {
-        mapping,
-        encoder,
-        fingerprint,
-        stop,
-        status,
-    } = works;
+    let (stop, status) = (works.stop, works.status);
     if hold(source, stop, status)? == Held::Stopped {
         return Ok(());
     }
     let stored = sink.recover()?;
     let mut checkpoint = source.prove(stored)?;
-    fingerprint.clone_into(&mut checkpoint.mapping);
+    works.fingerprint.clone_into(&mut checkpoint.mapping);
     sink.open(&mut checkpoint)?;
     status.set_state(State::Streaming);
 
+    let mut batch = Batch::new(checkpoint, status.tally());
+    let carried = carry(source, sink, works, &mut batch);
+    // A row that cannot be told holds up nothing that was committed before it.
+    if matches!(carried, Ok(()) | Err(BridgeError::Halt(_))) {
+        status.set_state(State::Stopping);
+        batch.finish(sink)?;
+        source.acknowledge(batch.durable(sink, status, Lsn::INVALID)?);
+    }
+    carried
+}
+
+/// Takes steps from the source until it is asked to stop; what is complete and not yet committed stays in the batch.
+fn carry<S: Source, K: Sink>(
+    source: &mut S,
+    sink: &mut K,
+    works: Works<'_>,
+    batch: &mut Batch,
+) -> Result<(), BridgeError> {
+    let Works {
+        mapping,
+        encoder,
+        stop,
+        status,
+        fingerprint: _,
+    } = works;
     let mut tables = Tables::new(mapping, status);
     let mut desk = Desk::default();
-    let mut batch = Batch::new(checkpoint, status.tally());
     while !stop.load(Ordering::Relaxed) {
         match source.next(batch.wait())? {
             Step::Begin(transaction) => batch.begin(transaction),
@@ -124,9 +142,6 @@ pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, works: Works<'_>) -
             }
         }
     }
-    status.set_state(State::Stopping);
-    batch.finish(sink)?;
-    source.acknowledge(batch.durable(sink, status, Lsn::INVALID)?);
     Ok(())
 }
 

@@ -115,3 +115,20 @@ fn a_key_without_a_value_halts_and_goes_on_once_such_rows_are_left_out() {
     world.carry(2);
     world.holds(&["1", "3"]);
 }
+
+#[test]
+fn what_was_committed_before_such_a_row_is_told() {
+    let Some(mut world) = World::new("before") else { return };
+    world.set_up();
+    // All of it waits for the start, and comes in one go.
+    world.run("INSERT INTO item VALUES (1, 'N', 'one', 10)");
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    world.run("INSERT INTO item VALUES (3, 'N', 'three', 30), (4, 'unknown', 'four', 40)");
+    for _ in 0..2 {
+        world.ended().says(1, "row.unknown_code", &["Item.status"]);
+        world.holds(&["1", "2"]);
+    }
+    world.configure(|text| text.replace("P = \"paid\"", "unknown = \"paid\""));
+    world.carry(4);
+    world.holds(&["1", "2", "3", "4"]);
+}
