@@ -1,6 +1,7 @@
 //! The whole way of a change, from the source to the sink, on one screen: [`run`].
 
 pub mod batch;
+mod names;
 pub mod supervise;
 mod tables;
 
@@ -72,13 +73,15 @@ pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, works: Works<'_>) -
         return Ok(());
     }
     let stored = sink.recover()?;
+    let marks = stored.as_ref().map(|stored| stored.tables.clone()).unwrap_or_default();
     let mut checkpoint = source.prove(stored)?;
     works.fingerprint.clone_into(&mut checkpoint.mapping);
     sink.open(&mut checkpoint)?;
     status.set_state(State::Streaming);
 
     let mut batch = Batch::new(checkpoint, status.tally());
-    let carried = carry(source, sink, works, &mut batch);
+    let mut tables = Tables::new(works.mapping, status, &marks);
+    let carried = carry(source, sink, works, (&mut batch, &mut tables));
     // A row that cannot be told holds up nothing that was committed before it.
     if matches!(carried, Ok(()) | Err(BridgeError::Halt(_))) {
         status.set_state(State::Stopping);
@@ -93,7 +96,7 @@ fn carry<S: Source, K: Sink>(
     source: &mut S,
     sink: &mut K,
     works: Works<'_>,
-    batch: &mut Batch,
+    (batch, tables): (&mut Batch, &mut Tables<'_>),
 ) -> Result<(), BridgeError> {
     let Works {
         mapping,
@@ -102,7 +105,6 @@ fn carry<S: Source, K: Sink>(
         status,
         fingerprint: _,
     } = works;
-    let mut tables = Tables::new(mapping, status);
     let mut desk = Desk::default();
     while !stop.load(Ordering::Relaxed) {
         match source.next(batch.wait())? {
@@ -110,6 +112,7 @@ fn carry<S: Source, K: Sink>(
             Step::Shape(table) => tables.fit(table)?,
             Step::Change { table_oid, change } => {
                 let rank = batch.next_rank();
+                tables.refuse_astray(table_oid, batch.open_transaction())?;
                 if let (Some(followed), Some(transaction)) = (tables.get(table_oid), batch.open_transaction()) {
                     let at = At {
                         epoch: batch.epoch(),

@@ -208,6 +208,11 @@ impl Mapping {
         self.by_table.contains_key(table)
     }
 
+    /// The tables that entities stand on.
+    pub fn tables(&self) -> impl Iterator<Item = &TableName> {
+        self.by_table.keys()
+    }
+
     /// Names of the entities that stand on a fitted table.
     pub fn entities<'a>(&'a self, fitted: &'a Fitted) -> impl Iterator<Item = &'a str> {
         fitted

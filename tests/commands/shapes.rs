@@ -83,3 +83,49 @@ fn a_truncated_table_halts() {
     world.ended().says(1, "row.truncate", &["public.item was truncated"]);
     world.holds(&["1"]);
 }
+
+#[test]
+fn a_table_renamed_there_and_back_is_not_passed_over() {
+    let Some((mut world, bridge)) = running("tab_rename") else {
+        return;
+    };
+    assert_eq!(bridge.stop().code, 0);
+    world.run("ALTER TABLE item RENAME TO item2");
+    world.run("INSERT INTO item2 VALUES (2, 'N', 'two', 20)");
+    world.run("ALTER TABLE item2 RENAME TO item");
+    world.run("INSERT INTO item VALUES (3, 'N', 'three', 30)");
+    let what = "the table public.item was renamed to public.item2, and changed under that name (transaction at ";
+    let repair = "hint: table = \"public.item2\" in place of \"public.item\", while the table has that name";
+    for _ in 0..2 {
+        world.ended().says(1, "source.table_renamed", &[what, repair]);
+        world.holds(&["1"]);
+    }
+    world.run("ALTER TABLE item RENAME TO item2");
+    world.configure(|text| text.replace("public.item", "public.item2"));
+    let back = "the table public.item2 was renamed to public.item, and changed under that name";
+    world.ended().says(1, "source.table_renamed", &[back]);
+    world.holds(&["1", "2"]);
+    world.run("ALTER TABLE item2 RENAME TO item");
+    world.configure(|text| text);
+    world.carry(3);
+    world.holds(&["1", "2", "3"]);
+}
+
+#[test]
+fn a_table_that_another_took_the_place_of_halts() {
+    let Some((mut world, bridge)) = running("tab_swap") else {
+        return;
+    };
+    world.run("CREATE TABLE other (LIKE item INCLUDING ALL)");
+    let name = world.slot();
+    world.run(&format!("ALTER PUBLICATION {name} ADD TABLE other"));
+    assert_eq!(bridge.stop().code, 0);
+    world.run("ALTER TABLE item RENAME TO kept; ALTER TABLE other RENAME TO item");
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    world.run("ALTER TABLE item RENAME TO other; ALTER TABLE kept RENAME TO item");
+    let what = "another table took the name public.item, and changed under it (transaction at ";
+    world
+        .ended()
+        .says(1, "source.table_recreated", &[what, "hint: walbridge recover"]);
+    world.holds(&["1"]);
+}
