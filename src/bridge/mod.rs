@@ -1,6 +1,7 @@
 //! The whole way of a change, from the source to the sink, on one screen: [`run`].
 
 pub mod batch;
+mod names;
 pub mod supervise;
 mod tables;
 
@@ -67,31 +68,51 @@ pub struct Works<'a> {
 /// # Errors
 /// Whatever ends the run; only the supervisor decides what becomes of it.
 pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, works: Works<'_>) -> Result<(), BridgeError> {
-    let Works {
-        mapping,
-        encoder,
-        fingerprint,
-        stop,
-        status,
-    } = works;
+    let (stop, status) = (works.stop, works.status);
     if hold(source, stop, status)? == Held::Stopped {
         return Ok(());
     }
     let stored = sink.recover()?;
+    let marks = stored.as_ref().map(|stored| stored.tables.clone()).unwrap_or_default();
     let mut checkpoint = source.prove(stored)?;
-    fingerprint.clone_into(&mut checkpoint.mapping);
+    works.fingerprint.clone_into(&mut checkpoint.mapping);
     sink.open(&mut checkpoint)?;
     status.set_state(State::Streaming);
 
-    let mut tables = Tables::new(mapping, status);
-    let mut desk = Desk::default();
     let mut batch = Batch::new(checkpoint, status.tally());
+    let mut tables = Tables::new(works.mapping, status, &marks);
+    let carried = carry(source, sink, works, (&mut batch, &mut tables));
+    // A row that cannot be told holds up nothing that was committed before it.
+    if matches!(carried, Ok(()) | Err(BridgeError::Halt(_))) {
+        status.set_state(State::Stopping);
+        batch.finish(sink)?;
+        source.acknowledge(batch.durable(sink, status, Lsn::INVALID)?);
+    }
+    carried
+}
+
+/// Takes steps from the source until it is asked to stop; what is complete and not yet committed stays in the batch.
+fn carry<S: Source, K: Sink>(
+    source: &mut S,
+    sink: &mut K,
+    works: Works<'_>,
+    (batch, tables): (&mut Batch, &mut Tables<'_>),
+) -> Result<(), BridgeError> {
+    let Works {
+        mapping,
+        encoder,
+        stop,
+        status,
+        fingerprint: _,
+    } = works;
+    let mut desk = Desk::default();
     while !stop.load(Ordering::Relaxed) {
         match source.next(batch.wait())? {
             Step::Begin(transaction) => batch.begin(transaction),
             Step::Shape(table) => tables.fit(table)?,
             Step::Change { table_oid, change } => {
                 let rank = batch.next_rank();
+                tables.refuse_astray(table_oid, batch.open_transaction())?;
                 if let (Some(followed), Some(transaction)) = (tables.get(table_oid), batch.open_transaction()) {
                     let at = At {
                         epoch: batch.epoch(),
@@ -124,9 +145,6 @@ pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, works: Works<'_>) -
             }
         }
     }
-    status.set_state(State::Stopping);
-    batch.finish(sink)?;
-    source.acknowledge(batch.durable(sink, status, Lsn::INVALID)?);
     Ok(())
 }
 

@@ -1,10 +1,12 @@
 //! Tables as the stream has announced them, fitted to the mapping.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::bridge::BridgeError;
+use crate::bridge::names::Names;
 use crate::finding::{Cause, Finding};
 use crate::flow::change::{Change, Transaction};
+use crate::flow::checkpoint::TableMark;
 use crate::flow::table::Table;
 use crate::mapping::plan::{Fitted, Mapping, Misfit};
 use crate::telemetry::{Operation, Status, Tally};
@@ -14,6 +16,7 @@ pub(super) struct Tables<'a> {
     mapping: &'a Mapping,
     status: &'a Status,
     by_oid: HashMap<u32, Option<Followed>>,
+    names: Names,
     /// What each kind of the mapping counts as.
     pub(super) kinds: Vec<usize>,
 }
@@ -40,7 +43,8 @@ impl Followed {
 }
 
 impl<'a> Tables<'a> {
-    pub(super) fn new(mapping: &'a Mapping, status: &'a Status) -> Self {
+    /// `marks` are the tables that the stored position rests on.
+    pub(super) fn new(mapping: &'a Mapping, status: &'a Status, marks: &BTreeMap<String, TableMark>) -> Self {
         let kinds = mapping
             .kinds
             .iter()
@@ -50,6 +54,7 @@ impl<'a> Tables<'a> {
             mapping,
             status,
             by_oid: HashMap::new(),
+            names: Names::new(mapping, marks),
             kinds,
         }
     }
@@ -60,6 +65,7 @@ impl<'a> Tables<'a> {
 
     /// Takes a table's shape, new or changed.
     pub(super) fn fit(&mut self, table: &Table) -> Result<(), BridgeError> {
+        self.names.announce(table, self.mapping);
         let fitted = self.mapping.fit(table).map_err(|misfit| misfit_error(misfit, table))?;
         let followed = fitted.map(|fitted| Followed {
             entities: self
@@ -73,8 +79,16 @@ impl<'a> Tables<'a> {
         Ok(())
     }
 
+    /// A change of a table that goes by another name than it should, in a transaction that is still to be told.
+    pub(super) fn refuse_astray(&self, oid: u32, open: Option<Transaction>) -> Result<(), BridgeError> {
+        self.names.refuse(oid, open)
+    }
+
     /// A mapped table was emptied: its entities are gone without a word about each.
     pub(super) fn refuse_truncate(&self, oids: &[u32], open: Option<Transaction>) -> Result<(), BridgeError> {
+        for oid in oids {
+            self.refuse_astray(*oid, open)?;
+        }
         let (Some(followed), Some(transaction)) = (oids.iter().find_map(|oid| self.get(*oid)), open) else {
             return Ok(());
         };

@@ -129,7 +129,17 @@ fn surroundings(config: &Config) -> Vec<Finding> {
         let reachable = !of_kafka.iter().any(|finding| finding.severity == Severity::Error);
         found.extend(of_kafka);
         if catalog.is_some() && reachable {
-            found.extend(position(config, &settings));
+            let of_position = position(config, &settings);
+            // What is missing may have been there: the position says so, and that making it again is no repair.
+            let gone = [
+                "source.position_without_slot",
+                "source.publication_gone",
+                "source.table_left",
+            ];
+            if of_position.as_ref().is_some_and(|f| gone.contains(&f.code)) {
+                found.retain(|finding| !prepare::may_be_lost(finding));
+            }
+            found.extend(of_position);
         }
     }
     found

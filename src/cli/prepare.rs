@@ -41,6 +41,16 @@ pub(super) fn prepare(config: &Config, catalog: &Catalog) -> Result<Prepared, Ve
     })
 }
 
+/// Whether what is missing may have been there: then a position may rest on it, and making it again repairs nothing.
+pub(super) fn may_be_lost(finding: &Finding) -> bool {
+    [
+        "source.slot_missing",
+        "source.publication_missing",
+        "source.publication_lacks_table",
+    ]
+    .contains(&finding.code)
+}
+
 /// How events are written.
 pub(super) fn encoding(config: &Config) -> encoding::Settings {
     let written = &config.cloudevents;

@@ -14,7 +14,8 @@ use crate::config::{self, Config, Loaded, SinkChoice, Sources};
 use crate::encoding::Encoder;
 use crate::finding::{Cause, Finding, Severity};
 use crate::http;
-use crate::sink::kafka::{Kafka, Stop};
+use crate::sink::kafka::settings::Settings;
+use crate::sink::kafka::{self, Kafka, Stop};
 use crate::sink::stdout::Lines;
 use crate::source::SourceError;
 use crate::source::postgres::catalog::{Retyped, retype};
@@ -212,6 +213,9 @@ impl Worker {
         {
             tracing::warn!(code = finding.code, repair = finding.repair, "{}", finding.what);
         }
+        if config.sink == SinkChoice::Kafka && found.iter().any(prepare::may_be_lost) {
+            compare(config, &prepared.kafka)?;
+        }
         if let Some(finding) = found.into_iter().find(|finding| forbids(finding, config)) {
             return Err(BridgeError::Halt(Box::new(finding)));
         }
@@ -256,6 +260,15 @@ fn forbids(finding: &Finding, config: &Config) -> bool {
     finding.severity == Severity::Error
         && !said_later.contains(&finding.code)
         && !(makes && made.contains(&finding.code))
+}
+
+/// Where something is missing, a position that rests on it says what that means. It is read beside whoever may be at
+/// work, and fences nobody: the slot is not ours yet.
+fn compare(config: &Config, kafka: &Settings) -> Result<(), BridgeError> {
+    if let Some(stored) = kafka::read_position(kafka)? {
+        postgres::compare(&config.source, Some(stored))?;
+    }
+    Ok(())
 }
 
 fn first_error(refused: Vec<Finding>) -> BridgeError {

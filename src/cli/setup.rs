@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "this room prints")]
 
 use std::io::IsTerminal as _;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
@@ -18,6 +19,9 @@ use crate::source::SourceError;
 use crate::source::postgres::proof::Ground;
 use crate::source::postgres::sql::Sql;
 use crate::source::postgres::{catalog, publication, setup};
+
+/// How long a new topic may be without a leader.
+const LEADER_MAX: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
@@ -174,9 +178,21 @@ fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
     let publications = publication::read(&mut sql, &config.source)?;
     let ground = Ground::new(&config.source, &catalog, &publications);
     let server = setup::server(&mut sql)?;
+    await_leader(&prepared.kafka)?;
     kafka::store_first(&prepared.kafka, &ground.first(&config.source, &server, lsn))?;
     println!("first position: {lsn}");
     Ok(())
+}
+
+/// Waits, a little, until the position topic can be read: one that was made just now has no leader for a moment.
+fn await_leader(kafka: &kafka::settings::Settings) -> Result<(), SinkError> {
+    let begun = Instant::now();
+    loop {
+        match kafka::read_position(kafka) {
+            Err(SinkError::Transient(_)) if begun.elapsed() < LEADER_MAX => std::thread::sleep(LEADER_MAX / 50),
+            read => return read.map(drop),
+        }
+    }
 }
 
 fn lost(config: &Config, position: Lsn) -> Finding {
@@ -193,7 +209,7 @@ fn unowned(config: &Config) -> Finding {
     let what = format!("the slot {} exists, and no position is stored", config.source.slot);
     Finding::error(Cause::Surroundings, "source.slot_without_position", what)
         .because("it is not known whether what it passed was published")
-        .repair("walbridge setup --apply --adopt (it begins at the slot's present position)")
+        .repair("walbridge setup --adopt (it begins at the slot's present position)")
 }
 
 /// Prints the SQL and the topics.

@@ -112,6 +112,7 @@ pub(super) enum Slot {
 #[derive(Debug)]
 pub(super) struct PlanField {
     pub(super) name: String,
+    pub(super) place: Place,
     pub(super) from: FieldSource,
     pub(super) form: Form,
     pub(super) watched: Watched,
@@ -205,6 +206,11 @@ impl Mapping {
     /// Whether any entity stands on this table.
     pub fn maps(&self, table: &TableName) -> bool {
         self.by_table.contains_key(table)
+    }
+
+    /// The tables that entities stand on.
+    pub fn tables(&self) -> impl Iterator<Item = &TableName> {
+        self.by_table.keys()
     }
 
     /// Names of the entities that stand on a fitted table.

@@ -32,7 +32,8 @@ impl Reason {
             Self::Filter(_) | Self::Condition(_) | Self::With(_) => None,
             Self::UnchangedFilter | Self::UnknownOld | Self::TooManyParts => None,
         };
-        let finding = Finding::error(Cause::Surroundings, self.code(), String::new()).at(plan.place.clone());
+        let place = field.map_or(&plan.place, |f| &f.place).clone();
+        let finding = Finding::error(Cause::Surroundings, self.code(), String::new()).at(place);
         Untellable {
             table: fitted.table.clone(),
             entity: plan.entity.clone(),
@@ -90,7 +91,19 @@ impl Reason {
                 Some("add the code under `codes`, or say on_unknown = \"null\" or \"raw\"".to_owned())
             }
             Self::NullKey(_) => Some("choose a key that is never null, or let `where` leave such rows out".to_owned()),
-            Self::Filter(_) | Self::Condition(_) | Self::With(_) | Self::Field(..) | Self::TooManyParts => None,
+            Self::Field(_, NoValue::Form(RowProblem::NotUtf8)) => {
+                Some("take the field out of the mapping until such rows are corrected and passed".to_owned())
+            }
+            Self::Field(_, NoValue::Form(RowProblem::NotADate)) => {
+                Some("list texts that stand for no date in `null_when`, or correct `parse`".to_owned())
+            }
+            Self::Field(_, NoValue::Form(_)) | Self::With(NoValue::Form(_)) => {
+                Some("list such values in `null_when`, or publish the column in another form".to_owned())
+            }
+            Self::Filter(_) | Self::Condition(_) | Self::With(_) | Self::Field(..) => {
+                Some("let it have a value for every row: a wider type (::int8, ::numeric), nullif or CASE".to_owned())
+            }
+            Self::TooManyParts => None,
         }
     }
 }

@@ -59,6 +59,7 @@ impl Ground<'_> {
         };
         Some(PlanField {
             name: field.name.clone(),
+            place: field.place.clone(),
             from,
             form,
             watched,

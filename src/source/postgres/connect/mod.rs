@@ -49,6 +49,11 @@ pub(crate) enum Started {
     Refused(Refused),
 }
 
+/// A database without an encoding holds any bytes: they come as they are, for the server would end the stream at the
+/// first that are no UTF-8, be the column mapped or not. Of a mapped one, the mapping says so with its name.
+const AS_IT_IS: &str = "SELECT set_config('client_encoding', 'SQL_ASCII', false) \
+     WHERE current_setting('server_encoding') = 'SQL_ASCII'";
+
 /// Connects; `server_timeout` is how long the server waits for a sign of life.
 ///
 /// # Errors
@@ -69,6 +74,7 @@ pub(crate) fn connect(settings: &Settings, server_timeout: Duration) -> Result<C
     };
     greet::start_up(&mut connection, settings, server_timeout)?;
     connection.ask(SESSION)?;
+    connection.ask(AS_IT_IS)?;
     Ok(connection)
 }
 

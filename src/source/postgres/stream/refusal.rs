@@ -26,6 +26,18 @@ pub(super) fn sort(refused: &wire::Refused) -> SourceError {
             .repair("walbridge recover"),
         );
     }
+    if matches!(refused.state.as_str(), "22021" | "22P05") {
+        // The server's own words quote the bytes.
+        let what = format!(
+            "a text in the next change cannot be told in UTF-8 (SQLSTATE {})",
+            refused.state
+        );
+        return halt(
+            Finding::error(Cause::Surroundings, "row.not_utf8", what)
+                .because("the server cannot convert it from the encoding of its database")
+                .repair("correct such rows, then: walbridge recover"),
+        );
+    }
     match refusal(&refused.state, &refused.message) {
         SourceError::Halt(finding) if finding.code == "source.statement_refused" => SourceError::Transient(format!(
             "PostgreSQL refused: {} (SQLSTATE {})",

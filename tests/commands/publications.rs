@@ -1,0 +1,117 @@
+//! Publications that are missing, or that a mapped table left: a halt, for changes may have gone untold.
+
+use crate::world::World;
+use crate::world::line::Ended;
+
+/// One row published, then stopped.
+fn carried(test: &str) -> Option<World> {
+    let mut world = World::new(test)?;
+    world.set_up();
+    world.run("INSERT INTO item VALUES (1, 'N', 'one', 10)");
+    world.carry(1);
+    Some(world)
+}
+
+/// It halts so, nothing moves, and `check` says the same and no repair that is none.
+fn halts(world: &mut World, code: &str, what: &str) -> Ended {
+    let position = world.position();
+    let ended = world.ended();
+    ended.says(1, code, &[what, "hint: walbridge recover"]);
+    let why = format!("changes committed after {position} may not have been told");
+    assert!(ended.err.contains(&why), "{ended}");
+    assert_eq!(world.position(), position);
+    world.holds(&["1"]);
+    let checked = world.call("check", &["--format", "json"]);
+    assert!(checked.code == 1 && checked.out.contains(code), "{checked}");
+    assert!(
+        !checked.out.contains("ADD TABLE") && !checked.out.contains("setup --apply"),
+        "{checked}"
+    );
+    ended
+}
+
+#[test]
+fn a_publication_that_was_dropped_halts() {
+    let Some(mut world) = carried("pub_dropped") else {
+        return;
+    };
+    let name = world.slot();
+    world.run(&format!("DROP PUBLICATION {name}"));
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    halts(
+        &mut world,
+        "source.publication_gone",
+        &format!("the publication {name} was dropped"),
+    );
+    world.run(&format!("CREATE PUBLICATION {name} FOR TABLE item"));
+    let again = format!("the publication {name} was dropped and made again");
+    halts(&mut world, "source.publication_recreated", &again);
+}
+
+#[test]
+fn a_publication_that_never_was_asks_for_the_set_up() {
+    let Some(world) = World::new("pub_never") else { return };
+    let what = format!("the publication {} does not exist", world.slot());
+    let ended = world.ended();
+    ended.says(
+        1,
+        "source.publication_missing",
+        &[&what, "hint: walbridge setup --apply"],
+    );
+    assert!(!world.broker.has(&world.position_topic()), "a start made a topic");
+}
+
+#[test]
+fn a_table_that_left_its_publication_while_stopped_halts() {
+    let Some(mut world) = carried("pub_left") else { return };
+    let name = world.slot();
+    world.run(&format!("ALTER PUBLICATION {name} DROP TABLE item"));
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    let what = "the table public.item was taken out of the publication";
+    halts(&mut world, "source.table_left", what);
+    world.run(&format!("ALTER PUBLICATION {name} ADD TABLE item"));
+    halts(&mut world, "source.table_readded", &format!("{what} and put back"));
+}
+
+#[test]
+fn a_table_that_left_and_came_back_while_running_halts() {
+    let Some(mut world) = carried("pub_running") else {
+        return;
+    };
+    let name = world.slot();
+    let mut bridge = world.start();
+    bridge.await_ready("streaming");
+    world.run(&format!("ALTER PUBLICATION {name} DROP TABLE item"));
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    world.run(&format!("ALTER PUBLICATION {name} ADD TABLE item"));
+    let ended = bridge.ended();
+    let what = "the table public.item was taken out of the publication and put back";
+    ended.says(1, "source.table_readded", &[what, "hint: walbridge recover"]);
+    assert_eq!(world.keys(), ["1"]);
+    halts(&mut world, "source.table_readded", what);
+}
+
+#[test]
+fn a_table_mapped_later_is_added_by_the_repair() {
+    let Some(mut world) = carried("pub_later") else { return };
+    let name = world.slot();
+    world.run("CREATE TABLE part (id int PRIMARY KEY)");
+    let topic = format!("{}.parts", world.name);
+    let part = format!(
+        "\n[entity.Part]\ntable = \"public.part\"\nkey = \"number\"\nstate_topic = \"{topic}\"\n[entity.Part.fields]\nnumber = \"id\"\n"
+    );
+    world.configure(|text| text + &part);
+    let repair = format!("ALTER PUBLICATION \"{name}\" ADD TABLE \"public\".\"part\";");
+    let ended = world.ended();
+    let what = format!("the publication {name} lacks the table public.part");
+    ended.says(
+        1,
+        "source.publication_lacks_table",
+        &[&what, &format!("hint: {repair}")],
+    );
+    world.run(&repair);
+    world.run("INSERT INTO part VALUES (7); INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    world.carry(2);
+    world.holds(&["1", "2"]);
+    assert_eq!(world.broker.committed(&topic).len(), 1);
+}

@@ -1,0 +1,131 @@
+//! DDL on a mapped table while the bridge runs.
+
+use crate::world::World;
+use crate::world::line::Bridge;
+
+/// A bridge that has published one row and runs on.
+fn running(test: &str) -> Option<(World, Bridge)> {
+    let mut world = World::new(test)?;
+    world.set_up();
+    world.run("INSERT INTO item VALUES (1, 'N', 'one', 10)");
+    let mut bridge = world.start();
+    bridge.await_ready("streaming");
+    world.await_records(1);
+    Some((world, bridge))
+}
+
+#[test]
+fn a_mapped_column_that_is_dropped_halts() {
+    let Some((mut world, bridge)) = running("col_drop") else {
+        return;
+    };
+    world.run("ALTER TABLE item DROP COLUMN amt");
+    world.run("INSERT INTO item VALUES (2, 'N', 'two')");
+    let ended = bridge.ended();
+    let what = "Item needs column \"amt\" of public.item, which its changes no longer carry";
+    let repair = "hint: put it back into the table";
+    ended.says(1, "mapping.column_gone", &[what, repair, "take it out of the mapping"]);
+    ended.shows("[entity.Item]");
+    world.holds(&["1"]);
+    world.configure(|text| text.replace("amount = \"amt\"", ""));
+    world.carry(2);
+    world.holds(&["1", "2"]);
+}
+
+#[test]
+fn a_mapped_column_that_is_renamed_halts_and_goes_on_under_its_new_name() {
+    let Some((mut world, bridge)) = running("col_rename") else {
+        return;
+    };
+    world.run("ALTER TABLE item RENAME COLUMN amt TO amount");
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    let ended = bridge.ended();
+    ended.says(1, "mapping.column_gone", &["Item needs column \"amt\"", "hint: "]);
+    world.holds(&["1"]);
+    world.configure(|text| text.replace("\"amt\"", "\"amount\""));
+    world.carry(2);
+    world.holds(&["1", "2"]);
+}
+
+#[test]
+fn a_mapped_column_that_changes_its_type_is_told_by_its_new_one() {
+    let Some((mut world, bridge)) = running("col_type") else {
+        return;
+    };
+    world.run("ALTER TABLE item ALTER amt TYPE int8");
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 5000000000)");
+    world.await_records(2);
+    world.run("ALTER TABLE item ALTER lbl TYPE text");
+    world.run("INSERT INTO item VALUES (3, 'P', repeat('long', 20), 30)");
+    world.await_records(3);
+    assert_eq!(bridge.stop().code, 0);
+    world.holds(&["1", "2", "3"]);
+    let told = world.broker.committed(&world.topic());
+    for part in ["\"amount\":5000000000", &"long".repeat(20)] {
+        assert!(told.iter().any(|(_, value)| value.contains(part)), "{part}: {told:?}");
+    }
+}
+
+#[test]
+fn a_truncated_table_halts() {
+    let Some((mut world, bridge)) = running("truncate") else {
+        return;
+    };
+    world.run("TRUNCATE item");
+    let ended = bridge.ended();
+    let repair = "hint: tell consumers, then begin a new history: walbridge recover";
+    ended.says(
+        1,
+        "row.truncate",
+        &["public.item was truncated (transaction at ", repair],
+    );
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    world.ended().says(1, "row.truncate", &["public.item was truncated"]);
+    world.holds(&["1"]);
+}
+
+#[test]
+fn a_table_renamed_there_and_back_is_not_passed_over() {
+    let Some((mut world, bridge)) = running("tab_rename") else {
+        return;
+    };
+    assert_eq!(bridge.stop().code, 0);
+    world.run("ALTER TABLE item RENAME TO item2");
+    world.run("INSERT INTO item2 VALUES (2, 'N', 'two', 20)");
+    world.run("ALTER TABLE item2 RENAME TO item");
+    world.run("INSERT INTO item VALUES (3, 'N', 'three', 30)");
+    let what = "the table public.item was renamed to public.item2, and changed under that name (transaction at ";
+    let repair = "hint: table = \"public.item2\" in place of \"public.item\", while the table has that name";
+    for _ in 0..2 {
+        world.ended().says(1, "source.table_renamed", &[what, repair]);
+        world.holds(&["1"]);
+    }
+    world.run("ALTER TABLE item RENAME TO item2");
+    world.configure(|text| text.replace("public.item", "public.item2"));
+    let back = "the table public.item2 was renamed to public.item, and changed under that name";
+    world.ended().says(1, "source.table_renamed", &[back]);
+    world.holds(&["1", "2"]);
+    world.run("ALTER TABLE item2 RENAME TO item");
+    world.configure(|text| text);
+    world.carry(3);
+    world.holds(&["1", "2", "3"]);
+}
+
+#[test]
+fn a_table_that_another_took_the_place_of_halts() {
+    let Some((mut world, bridge)) = running("tab_swap") else {
+        return;
+    };
+    world.run("CREATE TABLE other (LIKE item INCLUDING ALL)");
+    let name = world.slot();
+    world.run(&format!("ALTER PUBLICATION {name} ADD TABLE other"));
+    assert_eq!(bridge.stop().code, 0);
+    world.run("ALTER TABLE item RENAME TO kept; ALTER TABLE other RENAME TO item");
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    world.run("ALTER TABLE item RENAME TO other; ALTER TABLE kept RENAME TO item");
+    let what = "another table took the name public.item, and changed under it (transaction at ";
+    world
+        .ended()
+        .says(1, "source.table_recreated", &[what, "hint: walbridge recover"]);
+    world.holds(&["1"]);
+}

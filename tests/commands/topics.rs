@@ -1,0 +1,139 @@
+//! Kafka that is away, or whose topics are not what they should be: a halt, a wait, or giving way to another bridge.
+
+use crate::world::World;
+use crate::world::line::until;
+
+/// One row published, then stopped.
+fn carried(test: &str) -> Option<World> {
+    let mut world = World::new(test)?;
+    world.set_up();
+    world.run("INSERT INTO item VALUES (1, 'N', 'one', 10)");
+    world.carry(1);
+    Some(world)
+}
+
+#[test]
+fn a_broker_that_is_away_is_waited_for_and_a_stop_is_heard() {
+    let Some(mut world) = carried("broker_away") else {
+        return;
+    };
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    let address = world.broker.address.clone();
+    world.configure(|text| text.replace(&address, "127.0.0.1:1"));
+    let mut bridge = world.start();
+    bridge.await_word("Connection refused");
+    let ended = bridge.stop();
+    assert_eq!(ended.code, 0, "{ended}");
+    let checked = world.call("check", &[]);
+    assert_eq!(checked.code, 1, "{checked}");
+    assert!(checked.out.contains("127.0.0.1:1"), "{checked}");
+    world.holds(&["1"]);
+    world.configure(|text| text);
+    world.carry(2);
+    world.holds(&["1", "2"]);
+}
+
+#[test]
+fn a_missing_topic_halts_where_none_may_be_made() {
+    let Some(mut world) = carried("topic_missing") else {
+        return;
+    };
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    let topic = format!("{}.others", world.name);
+    world.configure(|text| {
+        text.replace(".items\"", ".others\"")
+            .replace("[kafka.topics]", "[kafka.topics]\ncreate = false")
+    });
+    let ended = world.ended();
+    ended.says(1, "kafka.topic_missing", &[&format!("topic {topic}"), "hint: "]);
+    assert!(!world.broker.has(&topic));
+    assert_eq!(world.call("check", &[]).code, 1);
+    world.holds(&["1"]);
+}
+
+#[test]
+fn a_record_that_is_too_large_halts_before_anything_of_its_transaction_is_told() {
+    let Some(mut world) = World::new("too_large") else {
+        return;
+    };
+    world.run("ALTER TABLE item ALTER lbl TYPE text; ALTER TABLE item REPLICA IDENTITY FULL");
+    world.configure(|text| format!("{text}\n[limits]\nrecord_bytes_max = \"10kB\"\n"));
+    world.set_up();
+    world.run("INSERT INTO item VALUES (1, 'N', 'one', 10)");
+    world.carry(1);
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20), (3, 'N', repeat('secret', 3000), 30)");
+    let ended = world.ended();
+    ended.says(
+        1,
+        "kafka.record_too_large",
+        &["Item", "hint: raise limits.record_bytes_max"],
+    );
+    assert!(!ended.err.contains("secret"), "a value is told\n{ended}");
+    world.holds(&["1"]);
+    world.configure(|text| text);
+    world.carry(3);
+    world.holds(&["1", "2", "3"]);
+}
+
+#[test]
+fn a_position_that_cannot_be_read_halts() {
+    let Some(mut world) = carried("garbage") else { return };
+    let (topic, name) = (world.position_topic(), world.name.clone());
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    let kept = world.broker.committed(&topic).pop().expect("a position").1;
+    world.broker.write(&topic, &name, "{ garbage");
+    let what = format!("cannot read the position in {topic} at offset ");
+    world
+        .ended()
+        .says(1, "kafka.position_unreadable", &[&what, "hint: walbridge recover"]);
+    world.broker.write(&topic, "another", &kept);
+    let ended = world.ended();
+    ended.says(
+        1,
+        "kafka.position_foreign",
+        &[&format!("is not of bridge {name}"), "hint: walbridge recover"],
+    );
+    world.broker.write(&topic, &name, &kept);
+    world.holds(&["1"]);
+    world.carry(2);
+    world.holds(&["1", "2"]);
+}
+
+#[test]
+fn a_position_of_another_server_halts() {
+    let Some(mut world) = carried("system") else { return };
+    let (topic, name) = (world.position_topic(), world.name.clone());
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    let kept = world.broker.committed(&topic).pop().expect("a position").1;
+    let mut other: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    let ours = other["system_identifier"].as_str().unwrap().to_owned();
+    other["system_identifier"] = "7000000000000000001".into();
+    world.broker.write(&topic, &name, &other.to_string());
+    let what = format!("system identifier {ours}, not 7000000000000000001");
+    let repair = "hint: connect to the former server, or: walbridge recover";
+    world.ended().says(1, "source.other_system", &[&what, repair]);
+    world.broker.write(&topic, &name, &kept);
+    world.holds(&["1"]);
+}
+
+#[test]
+fn a_bridge_that_another_took_over_from_ends_with_4() {
+    let Some(mut world) = carried("fenced") else { return };
+    let (topic, name) = (world.position_topic(), world.name.clone());
+    let mut bridge = world.start();
+    bridge.await_ready("streaming");
+    let kept = world.broker.committed(&topic).pop().expect("a position").1;
+    let mut other: serde_json::Value = serde_json::from_str(&kept).unwrap();
+    other["nonce"] = "0123456789abcdef".into();
+    world
+        .broker
+        .write_as(&format!("walbridge.{name}"), &topic, &name, &other.to_string());
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    let ended = bridge.ended();
+    assert_eq!(ended.code, 4, "{ended}");
+    assert!(ended.err.contains("another bridge of this name took over"), "{ended}");
+    assert!(ended.err.contains("0123456789abcdef"), "{ended}");
+    world.holds(&["1"]);
+    world.carry(2);
+    until("the row is there", || world.keys() == ["1", "2"]);
+}
