@@ -1,5 +1,7 @@
 //! The producer's thread: it owns the one transactional producer, and ends with the first error.
 
+mod verdict;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -13,9 +15,9 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::record::{RecordSpan, Records};
 use crate::sink::SinkError;
-use crate::sink::kafka::checkpoint::{End, encode, newest};
+use crate::sink::kafka::checkpoint::encode;
 use crate::sink::kafka::client::{Deliveries, position_topic};
-use crate::sink::kafka::errors::{Call, Class, class, from_code, from_kafka, goes_on};
+use crate::sink::kafka::errors::{Call, goes_on};
 use crate::sink::kafka::partition::partition;
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::shared::{Command, Parts, Shared};
@@ -334,70 +336,6 @@ impl Worker {
             );
         }
         Ok(())
-    }
-
-    /// Whether something went wrong in the background.
-    fn look(&self) -> Result<(), SinkError> {
-        if let Some(error) = self.overrun(&self.line.stage) {
-            return Err(error);
-        }
-        let Some((code, topic)) = self.producer.context().first_error() else {
-            return Ok(());
-        };
-        let code = self.producer.client().fatal_error().map_or(code, |(fatal, _)| fatal);
-        // A transaction that failed takes its records along. Asking for another one tells why, and does nothing.
-        let purged = matches!(code, Code::PurgeQueue | Code::PurgeInflight);
-        let Some(cause) = purged.then(|| self.producer.begin_transaction().err()).flatten() else {
-            return Err(self.demand(Call::Produce, code, &topic));
-        };
-        let text = cause.to_string();
-        let mut names = self.settings.written.iter().map(|topic| &topic.name);
-        let named = names
-            .find(|name| text.contains(&format!("\"{name}\"")))
-            .unwrap_or(&topic);
-        Err(self.demand(Call::Produce, cause.rdkafka_error_code().unwrap_or(code), named))
-    }
-
-    fn overrun(&self, stage: &Stage) -> Option<SinkError> {
-        let Stage::Open(since) = stage else {
-            return None;
-        };
-        let limit = Duration::from_millis(u64::from(self.settings.transaction_timeout_ms));
-        (since.elapsed() >= limit).then(|| {
-            SinkError::Overrun(format!(
-                "a Kafka transaction was open for longer than {} ms",
-                limit.as_millis()
-            ))
-        })
-    }
-
-    /// What an error means; a fatal error or the first failed record behind it tells more than the call's own code.
-    fn judge(&self, call: Call, error: &KafkaError) -> SinkError {
-        self.producer.poll(Duration::ZERO);
-        if let Err(error) = self.look() {
-            return error;
-        }
-        let thing = format!("walbridge.{}", self.settings.name);
-        let fatal = self.producer.client().fatal_error().map(|(code, _)| code);
-        match fatal.or_else(|| error.rdkafka_error_code()) {
-            Some(code) => self.demand(call, code, &thing),
-            None => from_kafka(call, error, &thing),
-        }
-    }
-
-    /// Fenced: by another instance only if its nonce is the newest; else by the broker's own time-out.
-    fn demand(&self, call: Call, code: Code, thing: &str) -> SinkError {
-        if let Some(error) = self.overrun(&self.line.stage) {
-            return error;
-        }
-        if class(call, code) == Class::Fenced {
-            match newest(&self.settings, End::Stable) {
-                Ok(Some(stored)) if stored.nonce != self.nonce => return SinkError::Fenced { nonce: stored.nonce },
-                Ok(_) => {}
-                Err(error) => return error,
-            }
-        }
-        from_code(call, code, thing)
     }
 
     /// Ends the open transaction, so that readers go on at once.
