@@ -136,7 +136,7 @@ fn surroundings(config: &Config) -> Vec<Finding> {
                 "source.publication_gone",
                 "source.table_left",
             ];
-            if of_position.as_ref().is_some_and(|f| gone.contains(&f.code)) {
+            if of_position.iter().any(|f| gone.contains(&f.code)) {
                 found.retain(|finding| !prepare::may_be_lost(finding));
             }
             found.extend(of_position);
@@ -145,19 +145,26 @@ fn surroundings(config: &Config) -> Vec<Finding> {
     found
 }
 
-/// Whether the stored position and the slot belong together (promise I5).
-fn position(config: &Config, settings: &kafka::settings::Settings) -> Option<Finding> {
-    match kafka::read_position(settings) {
-        Ok(stored) => match postgres::compare(&config.source, stored) {
-            Ok(()) => None,
-            Err(error) => Some(of_source(config, error)),
-        },
-        Err(SinkError::Halt(finding)) => Some(*finding),
-        Err(error) => Some(Finding::warning(
-            Cause::Surroundings,
-            "kafka.position_unread",
-            error.to_string(),
-        )),
+/// Whether the stored position, the slot and the topics belong together (promise I5).
+fn position(config: &Config, settings: &kafka::settings::Settings) -> Vec<Finding> {
+    let stored = match kafka::read_position(settings) {
+        Ok(stored) => stored,
+        Err(error) => return vec![of_sink(error)],
+    };
+    let topics = stored
+        .as_ref()
+        .map_or(Ok(()), |stored| kafka::compare(settings, stored));
+    let slot = postgres::compare(&config.source, stored);
+    let found = slot.err().map(|error| of_source(config, error));
+    found.into_iter().chain(topics.err().map(of_sink)).collect()
+}
+
+fn of_sink(error: SinkError) -> Finding {
+    match error {
+        SinkError::Halt(finding) => *finding,
+        SinkError::Transient(_) | SinkError::Overrun(_) | SinkError::Fenced { .. } => {
+            Finding::warning(Cause::Surroundings, "kafka.position_unread", error.to_string())
+        }
     }
 }
 
