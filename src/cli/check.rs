@@ -1,10 +1,9 @@
 //! `walbridge check`: reads everything, writes nothing.
 
-#![expect(clippy::print_stdout, reason = "this room prints")]
-
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::cli::say::say;
 use crate::cli::{ConfigFile, Exit, findings, prepare};
 use crate::config::{self, Config, SinkChoice, Sources};
 use crate::finding::{Cause, Finding, Severity};
@@ -81,13 +80,13 @@ fn print_text(found: &[Finding], sources: &Sources, config: Option<&Config>) {
         of(Severity::Note, "note")
     );
     match config {
-        Some(config) => println!(
+        Some(config) => say!(
             "{}: entities {}, tables {}: {counts}",
             config.name,
             config.entities.len(),
             config.source.tables.len()
         ),
-        None => println!("{counts}"),
+        None => say!("{counts}"),
     }
 }
 
@@ -98,7 +97,7 @@ fn print_json(found: &[Finding]) {
         "notes": findings::count(found, Severity::Note),
         "findings": found.iter().map(findings::document).collect::<Vec<_>>(),
     });
-    println!("{document:#}");
+    say!("{document:#}");
 }
 
 /// Findings about the database, the mapping on it, Kafka, and the position that stands between them.
