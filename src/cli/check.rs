@@ -1,10 +1,9 @@
 //! `walbridge check`: reads everything, writes nothing.
 
-#![expect(clippy::print_stdout, reason = "this room prints")]
-
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::cli::say::say;
 use crate::cli::{ConfigFile, Exit, findings, prepare};
 use crate::config::{self, Config, SinkChoice, Sources};
 use crate::finding::{Cause, Finding, Severity};
@@ -81,13 +80,13 @@ fn print_text(found: &[Finding], sources: &Sources, config: Option<&Config>) {
         of(Severity::Note, "note")
     );
     match config {
-        Some(config) => println!(
+        Some(config) => say!(
             "{}: entities {}, tables {}: {counts}",
             config.name,
             config.entities.len(),
             config.source.tables.len()
         ),
-        None => println!("{counts}"),
+        None => say!("{counts}"),
     }
 }
 
@@ -98,7 +97,7 @@ fn print_json(found: &[Finding]) {
         "notes": findings::count(found, Severity::Note),
         "findings": found.iter().map(findings::document).collect::<Vec<_>>(),
     });
-    println!("{document:#}");
+    say!("{document:#}");
 }
 
 /// Findings about the database, the mapping on it, Kafka, and the position that stands between them.
@@ -136,7 +135,7 @@ fn surroundings(config: &Config) -> Vec<Finding> {
                 "source.publication_gone",
                 "source.table_left",
             ];
-            if of_position.as_ref().is_some_and(|f| gone.contains(&f.code)) {
+            if of_position.iter().any(|f| gone.contains(&f.code)) {
                 found.retain(|finding| !prepare::may_be_lost(finding));
             }
             found.extend(of_position);
@@ -145,19 +144,26 @@ fn surroundings(config: &Config) -> Vec<Finding> {
     found
 }
 
-/// Whether the stored position and the slot belong together (promise I5).
-fn position(config: &Config, settings: &kafka::settings::Settings) -> Option<Finding> {
-    match kafka::read_position(settings) {
-        Ok(stored) => match postgres::compare(&config.source, stored) {
-            Ok(()) => None,
-            Err(error) => Some(of_source(config, error)),
-        },
-        Err(SinkError::Halt(finding)) => Some(*finding),
-        Err(error) => Some(Finding::warning(
-            Cause::Surroundings,
-            "kafka.position_unread",
-            error.to_string(),
-        )),
+/// Whether the stored position, the slot and the topics belong together (promise I5).
+fn position(config: &Config, settings: &kafka::settings::Settings) -> Vec<Finding> {
+    let stored = match kafka::read_position(settings) {
+        Ok(stored) => stored,
+        Err(error) => return vec![of_sink(error)],
+    };
+    let topics = stored
+        .as_ref()
+        .map_or(Ok(()), |stored| kafka::compare(settings, stored));
+    let slot = postgres::compare(&config.source, stored);
+    let found = slot.err().map(|error| of_source(config, error));
+    found.into_iter().chain(topics.err().map(of_sink)).collect()
+}
+
+fn of_sink(error: SinkError) -> Finding {
+    match error {
+        SinkError::Halt(finding) => *finding,
+        SinkError::Transient(_) | SinkError::Overrun(_) | SinkError::Fenced { .. } => {
+            Finding::warning(Cause::Surroundings, "kafka.position_unread", error.to_string())
+        }
     }
 }
 

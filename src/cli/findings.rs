@@ -1,11 +1,10 @@
 //! Findings on a terminal, in a log, and for machines.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this room prints")]
-
 use std::io::IsTerminal as _;
 
 use serde_json::{Value, json};
 
+use crate::cli::say::{complain, say};
 use crate::cli::{Exit, LogFormat};
 use crate::config::{Colour, Invalid, Sources, render};
 use crate::finding::{Cause, Finding, Severity};
@@ -18,7 +17,7 @@ pub(super) fn print(findings: &[Finding], sources: &Sources) {
         Colour::No
     };
     for finding in findings {
-        eprintln!("{}\n", render(finding, sources, colour));
+        complain!("{}\n", render(finding, sources, colour));
     }
 }
 
@@ -30,14 +29,14 @@ pub(super) fn print_to_stdout(findings: &[Finding], sources: &Sources) {
         Colour::No
     };
     for finding in findings {
-        println!("{}\n", render(finding, sources, colour));
+        say!("{}\n", render(finding, sources, colour));
     }
 }
 
 /// Says why a config may not be used.
 pub(super) fn refuse(invalid: &Invalid) -> Exit {
     print(&invalid.findings, &invalid.sources);
-    eprintln!("{invalid}");
+    complain!("{invalid}");
     Exit::Config
 }
 
@@ -50,10 +49,10 @@ pub(super) fn halt(finding: &Finding, sources: &Sources, format: LogFormat) -> E
             } else {
                 Colour::No
             };
-            eprintln!("\n{}\n", render(finding, sources, colour));
-            eprintln!("{}", line(finding));
+            complain!("\n{}\n", render(finding, sources, colour));
+            complain!("{}", line(finding));
         }
-        LogFormat::Json => eprintln!("{}", document(finding)),
+        LogFormat::Json => complain!("{}", document(finding)),
     }
     match finding.cause {
         Cause::Config => Exit::Config,

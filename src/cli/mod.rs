@@ -11,6 +11,7 @@ mod findings;
 mod logs;
 mod prepare;
 mod run;
+mod say;
 mod setup;
 mod stopping;
 
@@ -100,7 +101,12 @@ pub fn main() -> ExitCode {
     let exit = match arguments.command {
         Command::Run(file) => run::run(&file.config, format),
         Command::Check(arguments) => check::check(&arguments),
-        Command::Setup(arguments) => setup::setup(&arguments),
+        Command::Setup(arguments) => setup::setup(&arguments, format),
+    };
+    let exit = if exit == Exit::Done && say::is_incomplete() {
+        Exit::GaveUp
+    } else {
+        exit
     };
     exit.into()
 }

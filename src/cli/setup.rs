@@ -1,14 +1,12 @@
 //! `walbridge setup`: shows what the bridge needs, or makes it.
 
-#![expect(clippy::print_stdout, reason = "this room prints")]
-
-use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
 
 use clap::Args;
 
+use crate::cli::say::say;
 use crate::cli::{ConfigFile, Exit, LogFormat, findings, prepare};
-use crate::config::{self, Config, Invalid, Loaded, Sources};
+use crate::config::{self, Config, Invalid, Loaded, SinkChoice, Sources};
 use crate::finding::{Cause, Finding};
 use crate::flow::catalog::{Catalog, Identity, TableFacts, TableKind};
 use crate::flow::position::Lsn;
@@ -72,7 +70,7 @@ impl From<SinkError> for Refused {
 }
 
 /// Shows, or does.
-pub(super) fn setup(arguments: &Arguments) -> Exit {
+pub(super) fn setup(arguments: &Arguments, format: LogFormat) -> Exit {
     let Loaded {
         config,
         warnings,
@@ -94,14 +92,14 @@ pub(super) fn setup(arguments: &Arguments) -> Exit {
                 return Exit::Halted;
             };
             findings::print(before, &sources);
-            findings::halt(last, &sources, format());
+            findings::halt(last, &sources, format);
             findings::exit(&refused)
         }
         Err(Refused::Transient(why)) => {
             let what = Finding::error(Cause::Surroundings, "setup.unfinished", why)
                 .because("what was done stays done, and nothing is half done")
                 .repair("run it again");
-            findings::halt(&what, &sources, format());
+            findings::halt(&what, &sources, format);
             Exit::GaveUp
         }
     }
@@ -114,14 +112,6 @@ fn loaded(arguments: &Arguments) -> Result<Loaded, Invalid> {
         config::load(path)
     } else {
         config::load_offline(path)
-    }
-}
-
-fn format() -> LogFormat {
-    if std::io::stderr().is_terminal() {
-        LogFormat::Text
-    } else {
-        LogFormat::Json
     }
 }
 
@@ -148,7 +138,12 @@ fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
     let catalog = read_catalog(&mut sql, config)?;
     let prepared = prepare::prepare(config, &catalog).map_err(Refused::Findings)?;
     findings::print(&prepared.findings, sources);
-    let stored = kafka::read_position(&prepared.kafka)?;
+    let tells_kafka = config.sink == SinkChoice::Kafka;
+    let stored = if tells_kafka {
+        kafka::read_position(&prepared.kafka)?
+    } else {
+        None
+    };
     let present = setup::present(&mut sql, &config.source)?;
     if let Some(stored) = &stored
         && present.slot.is_none()
@@ -156,14 +151,22 @@ fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
         return Err(lost(config, stored.commit_end_lsn).into());
     }
     if setup::grant(&mut sql, &config.source)? == setup::Granted::Now {
-        println!("role {}: rights granted", config.source.user);
+        say!("role {}: rights granted", config.source.user);
     }
-    for topic in kafka::create_topics(&prepared.kafka)? {
-        println!("topic {topic}: made");
+    if tells_kafka {
+        for topic in kafka::create_topics(&prepared.kafka)? {
+            say!("topic {topic}: made");
+        }
     }
     let applied = setup::apply(&mut sql, &config.source, &catalog)?;
     for statement in &applied.statements_run {
-        println!("{statement}");
+        say!("{statement}");
+    }
+    if !tells_kafka {
+        if applied.statements_run.is_empty() {
+            say!("all of it is there already");
+        }
+        return Ok(());
     }
     let first = match (applied.created_slot, stored.is_some(), arguments.adopt) {
         (Some(lsn), false, _) => Some(lsn),
@@ -172,7 +175,7 @@ fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
         (_, true, _) => None,
     };
     let Some(lsn) = first else {
-        println!("all of it is there already");
+        say!("all of it is there already");
         return Ok(());
     };
     let publications = publication::read(&mut sql, &config.source)?;
@@ -180,7 +183,7 @@ fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
     let server = setup::server(&mut sql)?;
     await_leader(&prepared.kafka)?;
     kafka::store_first(&prepared.kafka, &ground.first(&config.source, &server, lsn))?;
-    println!("first position: {lsn}");
+    say!("first position: {lsn}");
     Ok(())
 }
 
@@ -221,42 +224,49 @@ fn show(arguments: &Arguments, config: &Config) -> Result<(), Refused> {
     let (catalog, present) = match looked {
         Ok(looked) => looked,
         Err(error) => {
-            println!("-- The database could not be looked at ({error}):");
-            println!("-- every table is taken for an ordinary one with a primary key.\n");
+            say!("-- The database could not be looked at ({error}):");
+            say!("-- every table is taken for an ordinary one with a primary key.\n");
             (assumed(config), setup::Present::default())
         }
     };
     let plan = setup::plan_from(&config.source, &catalog, &present).map_err(Refused::Findings)?;
-    println!(
+    say!(
         "-- 1. The bridge's role and its rights, for an administrator\n{}",
         setup::grants_sql(&config.source)
     );
-    println!("-- 2. Publications and slot");
+    say!("-- 2. Publications and slot");
     for statement in &plan.statements {
-        println!("{statement}");
+        say!("{statement}");
     }
     if plan.statements.is_empty() {
-        println!("-- all of it is there already");
+        say!("-- all of it is there already");
     }
-    println!("\n-- 3. Topics");
+    if config.sink == SinkChoice::Kafka {
+        show_topics(config);
+    }
+    say!("\n-- The way back of all this SQL");
+    for line in setup::removal_sql(&config.source).lines() {
+        say!("-- {line}");
+    }
+    say!("\n-- `walbridge setup --apply --as URL` does it, and stores the first position.");
+    Ok(())
+}
+
+fn show_topics(config: &Config) {
+    say!("\n-- 3. Topics");
     for (name, holds) in topics(config) {
         let kept = if holds == Holds::States {
             "compacted"
         } else {
             "kept for ever unless kafka.topics.events says otherwise"
         };
-        println!(
+        say!(
             "--   {name}: partitions {}, replication {}, {kept}",
-            config.kafka.topics.partitions, config.kafka.topics.replication
+            config.kafka.topics.partitions,
+            config.kafka.topics.replication
         );
     }
-    println!("--   walbridge.{}.position: partitions 1, compacted", config.name);
-    println!("\n-- The way back of all this SQL");
-    for line in setup::removal_sql(&config.source).lines() {
-        println!("-- {line}");
-    }
-    println!("\n-- `walbridge setup --apply --as URL` does it, and stores the first position.");
-    Ok(())
+    say!("--   walbridge.{}.position: partitions 1, compacted", config.name);
 }
 
 fn topics(config: &Config) -> Vec<(String, Holds)> {

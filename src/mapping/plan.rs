@@ -171,7 +171,15 @@ pub(super) struct Told {
 pub struct Fitted {
     pub(super) table: TableName,
     /// Number of the plan, and for each of its columns the place in the tuple.
-    pub(super) plans: Vec<(usize, Vec<usize>)>,
+    pub(super) plans: Vec<(usize, Vec<Spot>)>,
+}
+
+/// Where a plan's column lies in a tuple.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Spot {
+    pub(super) at: usize,
+    /// Whether the identity carries it: the catalogue's now, and the one under which the change was logged.
+    pub(super) in_identity: InIdentity,
 }
 
 /// A shape that the mapping does not fit.
@@ -244,14 +252,21 @@ impl Mapping {
                     });
                 };
                 let known = types.and_then(|t| t.get(&column.name)).copied();
-                let sent = table.columns.get(at).map(|c| c.type_oid);
-                if let Some(type_oid) = sent.filter(|_| known.is_some() && known != sent) {
+                let sent = table.columns.get(at);
+                let type_oid = sent.map(|c| c.type_oid);
+                if let Some(type_oid) = type_oid.filter(|_| known.is_some() && known != type_oid) {
                     return Err(Misfit::Retyped {
                         column: column.name.clone(),
                         type_oid,
                     });
                 }
-                places.push(at);
+                // An identity that grew says nothing of what was logged before.
+                let in_identity = if sent.is_some_and(|c| c.in_identity) {
+                    column.in_identity
+                } else {
+                    InIdentity::No
+                };
+                places.push(Spot { at, in_identity });
             }
             plans.push((number, places));
         }

@@ -4,7 +4,7 @@ use crate::flow::cell::{Cell, Row};
 use crate::flow::event::Value;
 use crate::mapping::expression::{EvaluationError, Operand, Operands, Truth, Written};
 use crate::mapping::form::{Form, Piece, RowProblem, Scratch};
-use crate::mapping::plan::{FieldSource, InIdentity, Plan, PlanField, Side, Slot};
+use crate::mapping::plan::{FieldSource, InIdentity, Plan, PlanField, Side, Slot, Spot};
 
 /// What is known of the row before.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ pub(super) enum OldRow<'a> {
 pub(super) struct Sides<'a> {
     pub(super) plan: &'a Plan,
     /// Where each of the plan's columns lies in a tuple.
-    pub(super) places: &'a [usize],
+    pub(super) places: &'a [Spot],
     pub(super) old: OldRow<'a>,
     pub(super) new: Option<Row<'a>>,
 }
@@ -33,7 +33,7 @@ impl<'a> Sides<'a> {
     /// A column's value on one side.
     #[inline]
     pub(super) fn cell(&self, side: Side, column: usize) -> Cell<'a> {
-        let Some(&place) = self.places.get(column) else {
+        let Some(&Spot { at: place, in_identity }) = self.places.get(column) else {
             return Cell::Unknown;
         };
         match side {
@@ -50,9 +50,9 @@ impl<'a> Sides<'a> {
                     Cell::Text(text) => Cell::Text(text),
                     Cell::Null | Cell::Unknown => Cell::Unknown,
                 },
-                OldRow::SameIdentity => match (self.plan.columns.get(column).map(|c| c.in_identity), self.new) {
-                    (Some(InIdentity::Yes), Some(new)) => new.cell(place),
-                    (Some(InIdentity::Yes | InIdentity::No) | None, _) => Cell::Unknown,
+                OldRow::SameIdentity => match (in_identity, self.new) {
+                    (InIdentity::Yes, Some(new)) => new.cell(place),
+                    (InIdentity::Yes | InIdentity::No, _) => Cell::Unknown,
                 },
             },
         }
@@ -60,7 +60,7 @@ impl<'a> Sides<'a> {
 
     /// Whether the server says that a column has not changed, without telling its value.
     pub(super) fn unchanged_unsent(&self, column: usize) -> bool {
-        let place = self.places.get(column).copied().unwrap_or(usize::MAX);
+        let place = self.places.get(column).map_or(usize::MAX, |spot| spot.at);
         self.new.is_some_and(|row| row.cell(place) == Cell::Unknown)
     }
 

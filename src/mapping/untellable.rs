@@ -82,7 +82,8 @@ impl Reason {
             Self::UnchangedFilter | Self::Unchanged(_) | Self::UnknownOld => {
                 let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
                 Some(format!(
-                    "ALTER TABLE {}.{} REPLICA IDENTITY FULL;",
+                    "ALTER TABLE {}.{} REPLICA IDENTITY FULL; for what is changed from then on; to pass this row: take what \
+                     needs the value out of the mapping, or walbridge recover",
                     quoted(&table.schema),
                     quoted(&table.name)
                 ))

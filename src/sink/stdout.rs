@@ -4,6 +4,7 @@
 
 use std::io::{self, BufWriter, Stdout, Write};
 
+use crate::finding::{Cause, Finding};
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
 use crate::flow::record::Records;
@@ -52,7 +53,19 @@ impl<W: Write> Lines<W> {
 }
 
 fn fault(error: io::Error) -> SinkError {
-    SinkError::Transient(format!("cannot write to the output: {error}"))
+    if error.kind() != io::ErrorKind::BrokenPipe {
+        return SinkError::Transient(format!("cannot write to the output: {error}"));
+    }
+    // No new attempt brings the reader back.
+    SinkError::Halt(Box::new(
+        Finding::error(
+            Cause::Surroundings,
+            "stdout.closed",
+            "whoever read the output has closed it",
+        )
+        .because("what was not written is told by the next start")
+        .repair("start it again, with a reader that stays"),
+    ))
 }
 
 impl<W: Write> Sink for Lines<W> {

@@ -19,6 +19,7 @@
 )]
 mod cluster;
 mod orders;
+mod output;
 mod publications;
 mod rows;
 mod shapes;

@@ -132,3 +132,30 @@ fn what_was_committed_before_such_a_row_is_told() {
     world.carry(4);
     world.holds(&["1", "2", "3", "4"]);
 }
+
+#[test]
+fn a_value_that_was_not_logged_is_not_taken_for_unchanged_once_the_identity_is_full() {
+    let Some(mut world) = World::new("toast") else { return };
+    world.run("ALTER TABLE item ALTER lbl TYPE text; ALTER TABLE item ALTER lbl SET STORAGE EXTERNAL");
+    world.set_up();
+    world.run("INSERT INTO item VALUES (1, 'N', repeat('long', 2000), 10)");
+    world.carry(1);
+    world.run("UPDATE item SET st = 'P'");
+    let repair = "hint: ALTER TABLE \"public\".\"item\" REPLICA IDENTITY FULL; for what is changed from then on";
+    world
+        .ended()
+        .says(1, "row.unchanged", &["cannot tell Item.label", repair]);
+    world.run("ALTER TABLE item REPLICA IDENTITY FULL");
+    world
+        .ended()
+        .says(1, "row.unchanged", &["cannot tell Item.label", repair]);
+    world.holds(&["1"]);
+    world.configure(|text| text.replace("label = \"lbl\"", ""));
+    world.carry(2);
+    let told = world.broker.committed(&world.topic());
+    assert!(told[1].1.contains("\"status\":\"paid\""), "{told:?}");
+    world.configure(|text| text);
+    world.run("UPDATE item SET amt = 11");
+    world.carry(3);
+    world.holds(&["1", "1", "1"]);
+}

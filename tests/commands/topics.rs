@@ -137,3 +137,49 @@ fn a_bridge_that_another_took_over_from_ends_with_4() {
     world.carry(2);
     until("the row is there", || world.keys() == ["1", "2"]);
 }
+
+#[test]
+fn topics_that_changed_under_the_position_halt_and_check_says_so() {
+    let Some(mut world) = carried("topic_changed") else {
+        return;
+    };
+    let (topic, position) = (world.topic(), world.position());
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    world.broker.widen(&topic, 3);
+    let more = format!("topic {topic} had 2 partitions when the position was stored and has 3 now");
+    halts(
+        &world,
+        "kafka.partitions_changed",
+        &more,
+        &format!("hint: make {topic} again with 2 partitions"),
+    );
+    world.holds(&["1"]);
+    world.broker.remove(&topic);
+    let gone = format!("topic {topic} that the position rests on does not exist");
+    halts(
+        &world,
+        "kafka.topic_lost",
+        &gone,
+        "hint: restore the topic, or tell its entities again",
+    );
+    assert_eq!(world.position(), position);
+    world.broker.remove(&world.position_topic());
+    let unknown = format!(
+        "the slot {} stands at {position}, and no position is stored",
+        world.slot()
+    );
+    halts(
+        &world,
+        "source.slot_without_position",
+        &unknown,
+        "hint: walbridge setup --adopt",
+    );
+}
+
+/// It halts so, and `check` says the same.
+fn halts(world: &World, code: &str, what: &str, repair: &str) {
+    world.ended().says(1, code, &[what, repair]);
+    let checked = world.call("check", &[]);
+    assert!(checked.code == 1 && checked.out.contains(what), "{checked}");
+    assert!(checked.out.contains(repair), "{checked}");
+}

@@ -327,6 +327,14 @@ pub fn read_position(settings: &Settings) -> Result<Option<Checkpoint>, SinkErro
     newest(settings, End::Stable)
 }
 
+/// Compares a stored position with the cluster and its topics, beside a bridge that may run.
+///
+/// # Errors
+/// A halt where they are not those the position rests on.
+pub fn compare(settings: &Settings, stored: &Checkpoint) -> Result<(), SinkError> {
+    topics::same(settings, stored, &topics::describe(settings)?)
+}
+
 /// Stores the first position of a bridge (its nonce becomes `checkpoint.nonce`); makes missing topics if it may.
 ///
 /// # Errors

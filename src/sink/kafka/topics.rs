@@ -177,12 +177,7 @@ pub(super) fn properties(settings: &Settings, names: &[String]) -> Result<Vec<(S
 /// into the checkpoint. Gives the partitions of the written topics, in their order.
 pub(super) fn settle(settings: &Settings, checkpoint: &mut Checkpoint) -> Result<Vec<i32>, SinkError> {
     let mut there = describe(settings)?;
-    same_cluster(settings, checkpoint, &there)?;
-    for (topic, stored) in &checkpoint.partitions {
-        if settings.written.iter().any(|written| &written.name == topic) {
-            same_partitions(topic, *stored, there.partitions.get(topic).copied())?;
-        }
-    }
+    same(settings, checkpoint, &there)?;
     if wanted(settings)
         .iter()
         .any(|(name, _)| !there.partitions.contains_key(name))
@@ -208,6 +203,17 @@ pub(super) fn settle(settings: &Settings, checkpoint: &mut Checkpoint) -> Result
     }
     checkpoint.cluster_id = there.id;
     Ok(counts)
+}
+
+/// Proves that cluster and partitions are those the position rests on.
+pub(super) fn same(settings: &Settings, checkpoint: &Checkpoint, there: &Cluster) -> Result<(), SinkError> {
+    same_cluster(settings, checkpoint, there)?;
+    for (topic, stored) in &checkpoint.partitions {
+        if settings.written.iter().any(|written| &written.name == topic) {
+            same_partitions(topic, *stored, there.partitions.get(topic).copied())?;
+        }
+    }
+    Ok(())
 }
 
 fn same_cluster(settings: &Settings, checkpoint: &Checkpoint, there: &Cluster) -> Result<(), SinkError> {

@@ -2,10 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
+
+use crate::world::line::until;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -115,4 +119,33 @@ impl Broker {
             .unwrap();
         producer.commit_transaction(PATIENCE).unwrap();
     }
+
+    /// Gives a topic so many partitions.
+    pub(crate) fn widen(&self, topic: &str, partitions: usize) {
+        let admin: AdminClient<DefaultClientContext> = self.settings().create().unwrap();
+        let asked = [NewPartitions::new(topic, partitions)];
+        let answer = wait(admin.create_partitions(&asked, &AdminOptions::new()));
+        assert!(answer.unwrap().iter().all(Result::is_ok));
+        let consumer = self.consumer();
+        until("the partitions are there", || {
+            let facts = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
+            facts.topics()[0].partitions().len() == partitions
+        });
+    }
+
+    /// Removes a topic.
+    pub(crate) fn remove(&self, topic: &str) {
+        let admin: AdminClient<DefaultClientContext> = self.settings().create().unwrap();
+        let answer = wait(admin.delete_topics(&[topic], &AdminOptions::new()));
+        assert!(answer.unwrap().iter().all(Result::is_ok));
+        until("the topic is gone", || !self.has(topic));
+    }
+}
+
+fn wait<T>(answer: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(answer)
 }
