@@ -60,6 +60,7 @@ fn an_expression_out_of_range_halts_and_goes_on_once_it_is_wider() {
 #[test]
 fn bytes_that_are_no_utf8_halt() {
     let Ok(url) = std::env::var("WALBRIDGE_TEST_PG") else {
+        eprintln!("skipped: WALBRIDGE_TEST_PG is not set");
         return;
     };
     let options = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'";

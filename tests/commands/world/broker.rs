@@ -16,46 +16,38 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A broker.
 pub(crate) struct Broker {
     pub(crate) address: String,
+    /// One for all looks: its connections are there already.
+    consumer: BaseConsumer,
 }
 
 impl Broker {
     pub(crate) fn new(address: String) -> Self {
-        Self { address }
-    }
-
-    fn settings(&self) -> ClientConfig {
-        let mut settings = ClientConfig::new();
-        settings.set("bootstrap.servers", &self.address);
-        settings
-    }
-
-    fn consumer(&self) -> BaseConsumer {
-        self.settings()
+        let consumer = settings(&address)
             .set("group.id", "looks")
             .set("isolation.level", "read_committed")
             .set("enable.auto.commit", "false")
             .set("fetch.wait.max.ms", "10")
             .create()
-            .unwrap()
+            .unwrap();
+        Self { address, consumer }
     }
 
     /// Whether there is such a topic.
     pub(crate) fn has(&self, topic: &str) -> bool {
-        let all = self.consumer();
-        let all = all.fetch_metadata(None, PATIENCE).unwrap();
+        let all = self.consumer.fetch_metadata(None, PATIENCE).unwrap();
         all.topics().iter().any(|one| one.name() == topic)
     }
 
     /// Whether a consumer sees nothing in the first partition yet.
     pub(crate) fn is_empty(&self, topic: &str) -> bool {
-        let (low, high) = self.consumer().fetch_watermarks(topic, 0, PATIENCE).unwrap();
+        let (low, high) = self.consumer.fetch_watermarks(topic, 0, PATIENCE).unwrap();
         // An aborted transaction leaves its records' places: only what is read counts.
         low == high || self.first(topic, low, high).is_none()
     }
 
     /// The first committed record of the first partition.
     fn first(&self, topic: &str, low: i64, high: i64) -> Option<()> {
-        let consumer = self.consumer();
+        let consumer = &self.consumer;
         let mut from = TopicPartitionList::new();
         from.add_partition_offset(topic, 0, Offset::Offset(low)).unwrap();
         consumer.assign(&from).unwrap();
@@ -74,7 +66,7 @@ impl Broker {
     /// All committed records of a topic, by partition: key and value; a tombstone's value is empty.
     pub(crate) fn committed(&self, topic: &str) -> Vec<(String, String)> {
         let mut all = Vec::new();
-        let consumer = self.consumer();
+        let consumer = &self.consumer;
         let facts = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
         let partitions = facts.topics().first().map_or(0, |one| one.partitions().len());
         for partition in 0..i32::try_from(partitions).unwrap() {
@@ -102,7 +94,7 @@ impl Broker {
 
     /// Writes as a stranger does.
     pub(crate) fn write(&self, topic: &str, key: &str, value: &str) {
-        let producer: BaseProducer = self.settings().create().unwrap();
+        let producer: BaseProducer = settings(&self.address).create().unwrap();
         producer
             .send(BaseRecord::to(topic).partition(0).key(key).payload(value))
             .unwrap();
@@ -111,7 +103,7 @@ impl Broker {
 
     /// Writes as another bridge of this transactional id does, which fences those before it.
     pub(crate) fn write_as(&self, id: &str, topic: &str, key: &str, value: &str) {
-        let producer: BaseProducer = self.settings().set("transactional.id", id).create().unwrap();
+        let producer: BaseProducer = settings(&self.address).set("transactional.id", id).create().unwrap();
         producer.init_transactions(PATIENCE).unwrap();
         producer.begin_transaction().unwrap();
         producer
@@ -122,11 +114,11 @@ impl Broker {
 
     /// Gives a topic so many partitions.
     pub(crate) fn widen(&self, topic: &str, partitions: usize) {
-        let admin: AdminClient<DefaultClientContext> = self.settings().create().unwrap();
+        let admin: AdminClient<DefaultClientContext> = settings(&self.address).create().unwrap();
         let asked = [NewPartitions::new(topic, partitions)];
         let answer = wait(admin.create_partitions(&asked, &AdminOptions::new()));
         assert!(answer.unwrap().iter().all(Result::is_ok));
-        let consumer = self.consumer();
+        let consumer = &self.consumer;
         until("the partitions are there", || {
             let facts = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
             facts.topics()[0].partitions().len() == partitions
@@ -135,11 +127,17 @@ impl Broker {
 
     /// Removes a topic.
     pub(crate) fn remove(&self, topic: &str) {
-        let admin: AdminClient<DefaultClientContext> = self.settings().create().unwrap();
+        let admin: AdminClient<DefaultClientContext> = settings(&self.address).create().unwrap();
         let answer = wait(admin.delete_topics(&[topic], &AdminOptions::new()));
         assert!(answer.unwrap().iter().all(Result::is_ok));
         until("the topic is gone", || !self.has(topic));
     }
+}
+
+fn settings(address: &str) -> ClientConfig {
+    let mut settings = ClientConfig::new();
+    settings.set("bootstrap.servers", address);
+    settings
 }
 
 fn wait<T>(answer: impl Future<Output = T>) -> T {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 use std::str::FromStr as _;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use walbridge::flow::position::Lsn;
@@ -209,18 +210,21 @@ impl Drop for World {
         let Ok(mut root) = Sql::connect_as(&self.root_url, None) else {
             return;
         };
-        for sql in [
-            format!(
-                "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE database = '{}'",
-                self.name
-            ),
-            format!(
-                "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = '{}' AND NOT active",
-                self.name
-            ),
-            format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name),
-        ] {
-            drop(root.run(&sql));
+        let slots = format!("FROM pg_replication_slots WHERE database = '{}'", self.name);
+        let begun = Instant::now();
+        // A connection that was ended holds its slot for a moment, and the slot its database.
+        while begun.elapsed() < Duration::from_secs(5) {
+            drop(root.run(&format!("SELECT pg_terminate_backend(active_pid) {slots}")));
+            drop(root.run(&format!(
+                "SELECT pg_drop_replication_slot(slot_name) {slots} AND NOT active"
+            )));
+            if root
+                .run(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.name))
+                .is_ok()
+            {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
         }
     }
 }
