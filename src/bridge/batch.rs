@@ -29,7 +29,9 @@ const IDLE_BYTES_MAX: u64 = 16 << 20;
 const IDLE_AGE_MAX: Duration = Duration::from_secs(10);
 
 /// How long the last commit may take.
-const FINISH_MAX: Duration = Duration::from_secs(2);
+const FINISH_MAX: Duration = Duration::from_secs(1);
+/// Changes of one transaction between two looks at what else is to be done.
+const PAUSE_EVERY: u32 = 4_096;
 
 /// The transaction that is being told.
 #[derive(Clone, Copy, Debug)]
@@ -136,16 +138,23 @@ impl Batch {
     }
 
     /// Hands a full buffer over, within a transaction. What is complete before it is committed first, so that a giant
-    /// transaction holds nobody else up.
+    /// transaction holds nobody else up, also where it tells nothing.
     ///
     /// # Errors
     /// The sink's.
     pub fn hand_over_if_full<K: Sink>(&mut self, sink: &mut K) -> Result<(), BridgeError> {
-        if self.records.bytes.len() < BUFFER_BYTES_MAX {
-            return Ok(());
+        if self.records.bytes.len() >= BUFFER_BYTES_MAX {
+            self.commit_complete(sink)?;
+            self.append(sink)?;
+        } else if self.is_a_pause() && self.pending.is_some_and(|since| since.elapsed() >= AGE_MAX) {
+            self.commit_complete(sink)?;
         }
-        self.commit_complete(sink)?;
-        self.append(sink)
+        Ok(())
+    }
+
+    /// Every so many changes of a transaction, others may be seen to.
+    pub fn is_a_pause(&self) -> bool {
+        self.rank.is_multiple_of(PAUSE_EVERY)
     }
 
     /// After a commit of the source: commits what is large or old; near the end of the log, whatever there is once the
@@ -218,7 +227,9 @@ impl Batch {
         let mut rest = Records::default();
         self.records.split_into(self.complete_records, &mut rest);
         self.commit(sink)?;
-        self.records = rest;
+        if !rest.spans.is_empty() {
+            self.records = rest;
+        }
         Ok(())
     }
 

@@ -35,6 +35,9 @@ pub enum BridgeError {
     /// A row cannot be told, or a table changed: halts.
     #[error("{}", .0.what)]
     Halt(Box<Finding>),
+    /// The slot is free after a wait: begin again with the catalogue as it is now.
+    #[error("waited for the slot")]
+    Waited,
     /// A mapped table has another shape than the mapping was compiled for: begin again with the catalogue as it is now.
     #[error("column \"{column}\" of {table} changed its type")]
     Reshaped {
@@ -69,8 +72,11 @@ pub struct Works<'a> {
 /// Whatever ends the run; only the supervisor decides what becomes of it.
 pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, works: Works<'_>) -> Result<(), BridgeError> {
     let (stop, status) = (works.stop, works.status);
-    if hold(source, stop, status)? == Held::Stopped {
-        return Ok(());
+    match hold(source, stop, status)? {
+        Held::Ours => {}
+        Held::Stopped => return Ok(()),
+        // The mapping was compiled before the wait.
+        Held::Late => return Err(BridgeError::Waited),
     }
     let stored = sink.recover()?;
     let marks = stored.as_ref().map(|stored| stored.tables.clone()).unwrap_or_default();
@@ -82,11 +88,25 @@ pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, works: Works<'_>) -
     let mut batch = Batch::new(checkpoint, status.tally());
     let mut tables = Tables::new(works.mapping, status, &marks);
     let carried = carry(source, sink, works, (&mut batch, &mut tables));
-    // A row that cannot be told holds up nothing that was committed before it.
-    if matches!(carried, Ok(()) | Err(BridgeError::Halt(_))) {
-        status.set_state(State::Stopping);
-        batch.finish(sink)?;
-        source.acknowledge(batch.durable(sink, status, Lsn::INVALID)?);
+    // A row that cannot be told, or a new shape, holds up nothing that was committed before it.
+    if matches!(
+        carried,
+        Ok(()) | Err(BridgeError::Halt(_) | BridgeError::Reshaped { .. })
+    ) {
+        let finished = batch
+            .finish(sink)
+            .and_then(|()| batch.durable(sink, status, Lsn::INVALID));
+        match (carried, finished) {
+            (Ok(()), Err(error)) => return Err(error),
+            (carried, Err(error)) => {
+                tracing::debug!(%error, "what was complete is told again");
+                return carried;
+            }
+            (carried, Ok(durable)) => {
+                source.acknowledge(durable);
+                return carried;
+            }
+        }
     }
     carried
 }
@@ -132,16 +152,21 @@ fn carry<S: Source, K: Sink>(
                         .map_err(|row| BridgeError::Halt(Box::new(row.finding(transaction.commit_lsn))))?;
                 }
                 batch.hand_over_if_full(sink)?;
+                if batch.is_a_pause() {
+                    source.acknowledge(batch.durable(sink, status, Lsn::INVALID)?);
+                }
             }
             Step::Truncate { table_oids } => tables.refuse_truncate(table_oids, batch.open_transaction())?,
             Step::Commit { end_lsn } => {
                 batch.complete(end_lsn)?;
                 batch.commit_if_due(sink, source.distance())?;
                 source.acknowledge(batch.durable(sink, status, end_lsn)?);
+                status.heard(source.silence());
             }
             Step::Drained { seen_lsn, asked } => {
                 batch.commit_if_idle(sink, seen_lsn, asked)?;
                 source.acknowledge(batch.durable(sink, status, seen_lsn)?);
+                status.heard(source.silence());
             }
         }
     }
@@ -149,21 +174,24 @@ fn carry<S: Source, K: Sink>(
 }
 
 /// Whether the slot is ours.
-#[derive(PartialEq, Eq)]
 enum Held {
     Ours,
+    /// It is, after a wait in which the catalogue may have changed.
+    Late,
     Stopped,
 }
 
 /// Waits, ready and cheap, while another bridge of this name holds the slot.
 fn hold<S: Source>(source: &mut S, stop: &AtomicBool, status: &Status) -> Result<Held, BridgeError> {
+    let mut waited = false;
     while !stop.load(Ordering::Relaxed) {
         match source.hold()? {
             Hold::Taken { confirmed_lsn } => {
                 tracing::info!(confirmed_lsn = %confirmed_lsn, "holds the slot");
-                return Ok(Held::Ours);
+                return Ok(if waited { Held::Late } else { Held::Ours });
             }
             Hold::Busy => {
+                waited = true;
                 status.set_state(State::Waiting);
                 status.beat();
                 // Not in step with others that wait for the same slot.

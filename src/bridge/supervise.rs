@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 
 use crate::bridge::BridgeError;
-use crate::finding::Finding;
+use crate::finding::{Cause, Finding};
 use crate::sink::SinkError;
 use crate::source::SourceError;
 use crate::telemetry::{State, Status};
@@ -52,23 +52,30 @@ pub fn supervise(
     let mut durable = status.durable_lsn();
     loop {
         let ended = attempt(how);
-        if stop.load(Ordering::Relaxed) {
-            return Outcome::Stopped;
+        let worked = matches!(status.state(), State::Streaming | State::Waiting);
+        if status.durable_lsn() != durable {
+            durable = status.durable_lsn();
+            delays = self::delays();
+            how = Attempt::default();
         }
         let (reason, why) = match ended.map_err(Fault::of) {
             Ok(()) => return Outcome::Stopped,
             Err(Fault::Halt(finding)) => return Outcome::Halted(finding),
             Err(Fault::Fenced(nonce)) => return Outcome::Fenced(nonce),
+            Err(_) if stop.load(Ordering::Relaxed) => return Outcome::Stopped,
+            Err(Fault::Again) => continue,
+            Err(Fault::RetryLonger(why)) if how.transaction_timeout_ms.is_some() => {
+                return Outcome::Halted(Box::new(too_long(why)));
+            }
             Err(Fault::Retry(reason, why)) => (reason, why),
             Err(Fault::RetryLonger(why)) => {
                 how.transaction_timeout_ms = Some(TRANSACTION_TIMEOUT_LONG_MS);
                 ("transaction_timeout", why)
             }
         };
-        if status.durable_lsn() != durable {
-            durable = status.durable_lsn();
+        // The budget is for a fault, and not for the quiet before it.
+        if worked {
             good = Instant::now();
-            delays = self::delays();
         }
         if good.elapsed() > FAULT_MAX {
             return Outcome::GaveUp(why);
@@ -86,6 +93,12 @@ pub fn supervise(
             return Outcome::Stopped;
         }
     }
+}
+
+fn too_long(why: String) -> Finding {
+    Finding::error(Cause::Surroundings, "kafka.transaction_too_long", why)
+        .because("a source transaction is told in one Kafka transaction, so that readers see all of it or nothing")
+        .repair("give the bridge and Kafka a faster link; then start again: nothing of it was published")
 }
 
 fn delays() -> impl Iterator<Item = Duration> {
@@ -118,6 +131,7 @@ fn sleep(delay: Duration, stop: &AtomicBool) -> Slept {
 
 /// What becomes of an error.
 enum Fault {
+    Again,
     Retry(&'static str, String),
     RetryLonger(String),
     Halt(Box<Finding>),
@@ -127,6 +141,7 @@ enum Fault {
 impl Fault {
     fn of(error: BridgeError) -> Self {
         match error {
+            BridgeError::Waited => Self::Again,
             BridgeError::Source(SourceError::Transient(why)) => Self::Retry("source", why),
             BridgeError::Sink(SinkError::Transient(why)) => Self::Retry("sink", why),
             BridgeError::Sink(SinkError::Overrun(why)) => Self::RetryLonger(why),

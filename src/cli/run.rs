@@ -13,6 +13,7 @@ use crate::cli::{Exit, LogFormat, findings, prepare, stopping};
 use crate::config::{self, Config, Loaded, SinkChoice, Sources};
 use crate::encoding::Encoder;
 use crate::finding::{Cause, Finding, Severity};
+use crate::flow::table::TableName;
 use crate::http;
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::{self, Kafka, Stop};
@@ -93,7 +94,11 @@ fn exit(
     (sources, format): (&Sources, LogFormat),
 ) -> Exit {
     match ended {
-        None | Some(Ok(Outcome::Stopped)) => {
+        None => {
+            tracing::warn!("stopped without waiting for Kafka any longer: what was open is dropped, as after a crash");
+            Exit::Done
+        }
+        Some(Ok(Outcome::Stopped)) => {
             tracing::info!("stopped");
             Exit::Done
         }
@@ -177,6 +182,7 @@ impl Worker {
         });
         // Columns whose type in the log is not (or not yet) that of the catalogue: the mapping is compiled for the log's.
         let mut retyped: Vec<Retyped> = Vec::new();
+        let mut turns = (0, 0);
         supervise(&self.stop, &self.status, |attempt| {
             let ended = self.attempt(attempt, &nonce, (&mut source, &retyped));
             if let Err(BridgeError::Reshaped {
@@ -185,6 +191,15 @@ impl Worker {
                 type_oid,
             }) = &ended
             {
+                let durable = self.status.durable_lsn();
+                turns = if turns.0 == durable {
+                    (durable, turns.1 + 1)
+                } else {
+                    (durable, 1)
+                };
+                if turns.1 > TURNS_MAX {
+                    return Err(BridgeError::Halt(Box::new(two_types(table, column))));
+                }
                 retyped.retain(|known| known.table != *table || known.column != *column);
                 retyped.push(Retyped {
                     table: table.clone(),
@@ -204,7 +219,9 @@ impl Worker {
     ) -> Result<(), BridgeError> {
         let config = &self.config;
         let (mut catalog, found) = postgres::preflight::preflight(&config.source)?;
-        retype(&mut Sql::connect(&config.source)?, &mut catalog, retyped)?;
+        if !retyped.is_empty() {
+            retype(&mut Sql::connect(&config.source)?, &mut catalog, retyped)?;
+        }
         let prepared = prepare::prepare(config, &catalog).map_err(first_error)?;
         for finding in found
             .iter()
@@ -249,6 +266,16 @@ impl Worker {
             }
         }
     }
+}
+
+/// How often a mapping is compiled anew for other types without getting any further.
+const TURNS_MAX: u32 = 20;
+
+fn two_types(table: &TableName, column: &str) -> Finding {
+    let what = format!("column \"{column}\" of {table} has two types within one transaction");
+    Finding::error(Cause::Surroundings, "mapping.two_types", what)
+        .because("the rows before and after its ALTER TABLE are told by one mapping")
+        .repair("take the column out of the mapping until this transaction is passed")
 }
 
 /// Errors of the surroundings that the start itself neither mends nor says better.

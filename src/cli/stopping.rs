@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// After this time what still waits for Kafka is told to give up …
-const PATIENCE: Duration = Duration::from_millis(2_500);
+const PATIENCE: Duration = Duration::from_millis(2_000);
 /// … and after this time the process ends as it would after a crash, which the protocol is made for.
 const STOP_MAX: Duration = Duration::from_millis(4_500);
 

@@ -40,6 +40,11 @@ impl Records {
         self.spans.clear();
     }
 
+    /// Memory that they take, in bytes.
+    pub fn cost(&self) -> usize {
+        self.bytes.len() + self.spans.len() * size_of::<RecordSpan>()
+    }
+
     /// Bytes of a part; empty where the range does not fit.
     pub fn part(&self, range: &Range<usize>) -> &[u8] {
         self.bytes.get(range.clone()).unwrap_or_default()

@@ -168,9 +168,20 @@ fn go_on(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>) -> Result<()
         return speak(sides, desk, voice, Move::Enters);
     }
     let watched = |number: usize| plan.fields.get(number).is_some_and(|f| f.watched == Watched::Yes);
-    if (0..plan.fields.len()).all(|number| same(number) || !watched(number)) {
+    let rehomed = plan.state.as_ref().filter(|_| plan.partition_by.iter().any(moved));
+    if rehomed.is_none() && (0..plan.fields.len()).all(|number| same(number) || !watched(number)) {
         voice.listener.suppressed(&plan.entity);
         return Ok(());
+    }
+    if let Some(state) = rehomed {
+        // Compaction works within a partition: without a tombstone the old one would keep the old state for ever.
+        let saying = Saying {
+            sides,
+            side: Side::Old,
+            of_side: old,
+            kind: state.kind,
+        };
+        voice.say(&saying, None, &[])?;
     }
     speak(sides, desk, voice, Move::Changes)
 }

@@ -85,6 +85,9 @@ pub trait Source {
     /// How far the last transaction told was from the end of the log when the server sent it.
     fn distance(&self) -> Distance;
 
+    /// How long the server has said nothing, if only that it is there.
+    fn silence(&self) -> Duration;
+
     /// Tells that everything up to `lsn` is durably published.
     fn acknowledge(&mut self, lsn: Lsn);
 }

@@ -156,9 +156,11 @@ impl Status {
         self.beat_ms.store(self.age_ms(), Ordering::Relaxed);
     }
 
-    /// The server said something, if only that it is there.
-    pub fn heard(&self) {
-        self.heard_ms.store(self.age_ms(), Ordering::Relaxed);
+    /// The server said something so long ago, if only that it is there.
+    pub fn heard(&self, ago: Duration) {
+        let ago_ms = u64::try_from(ago.as_millis()).unwrap_or(u64::MAX);
+        self.heard_ms
+            .store(self.age_ms().saturating_sub(ago_ms), Ordering::Relaxed);
     }
 
     /// How far is stored in Kafka, and how far the stream has been read.
@@ -202,6 +204,11 @@ impl Status {
     pub fn kind(&self, entity: &str, event: &str) -> usize {
         let named = |kind: &KindNames| kind.entity == entity && kind.event == event;
         self.names.kinds.iter().position(named).unwrap_or(usize::MAX)
+    }
+
+    /// What the bridge does now.
+    pub fn state(&self) -> State {
+        self.story().state
     }
 
     /// How far is stored in Kafka; 0 before the first run.

@@ -1,5 +1,7 @@
 //! The status as a bridge writes it, and what it shows then.
 
+use std::time::Duration;
+
 use crate::telemetry::{KindNames, Meters, Names, Operation, State, Status, unix_micros};
 
 fn names() -> Names {
@@ -255,7 +257,7 @@ fn readiness_says_why_not() {
         Ok(()),
         "a stream that never told of a beat is not judged by it"
     );
-    status.heard();
+    status.heard(Duration::ZERO);
     assert_eq!(ready(&|report| report.lag_seconds = 60.0), Ok(()));
     assert_eq!(
         ready(&|report| report.lag_seconds = 61.0),

@@ -165,6 +165,10 @@ impl Source for Feeding<'_> {
         self.inner.distance()
     }
 
+    fn silence(&self) -> Duration {
+        self.inner.silence()
+    }
+
     fn acknowledge(&mut self, lsn: Lsn) {
         self.inner.acknowledge(lsn);
     }

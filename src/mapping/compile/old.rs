@@ -136,6 +136,9 @@ fn needed(entity: &Entity, plan: &Plan, filter_columns: usize) -> Vec<usize> {
     if plan.state.is_some() || on(Move::Changes) || on(Move::Leaves) {
         columns.extend(plan.key.iter().flat_map(of_field));
     }
+    if plan.state.is_some() || on(Move::Leaves) {
+        columns.extend(plan.partition_by.iter().flat_map(of_field));
+    }
     if on(Move::Changes) {
         let watched = plan.fields.iter().filter(|f| f.watched == Watched::Yes);
         columns.extend(watched.flat_map(|f| f.from.columns()));

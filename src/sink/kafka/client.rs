@@ -113,6 +113,7 @@ pub(super) fn consumer(settings: &Settings, isolation: &str) -> ClientConfig {
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
         .set("allow.auto.create.topics", "false")
+        .set("queued.max.messages.kbytes", "1024")
         .set("fetch.wait.max.ms", "20")
         .set("isolation.level", isolation);
     config

@@ -295,10 +295,8 @@ impl Sink for Kafka {
         if records.spans.is_empty() {
             return Ok(records);
         }
-        self.room(records.bytes.len())?;
-        line.shared
-            .waiting_bytes
-            .fetch_add(records.bytes.len(), Ordering::AcqRel);
+        self.room(records.cost())?;
+        line.shared.waiting_bytes.fetch_add(records.cost(), Ordering::AcqRel);
         self.tell(Command::Append(records))?;
         Ok(self.line()?.back.try_recv().unwrap_or_default())
     }

@@ -142,7 +142,12 @@ fn new_topic<'a>(settings: &'a Settings, name: &'a str, partitions: i32) -> NewT
         .find(|topic| topic.name == name)
         .map(|topic| topic.holds)
     {
-        None => (new.set("cleanup.policy", "compact"), &[][..]),
+        // One record a commit: compacted soon, so that a start reads few of them.
+        None => {
+            let new = new.set("cleanup.policy", "compact").set("segment.bytes", "16777216");
+            let new = new.set("segment.ms", "3600000").set("min.cleanable.dirty.ratio", "0.1");
+            (new.set("delete.retention.ms", "60000"), &[][..])
+        }
         Some(Holds::States) => (new.set("cleanup.policy", "compact"), defaults.state.as_slice()),
         Some(Holds::Events) => (new.set("retention.ms", "-1"), defaults.events.as_slice()),
     };

@@ -252,6 +252,10 @@ impl Source for Postgres {
         self.stream.as_ref().map_or(Distance::Near, Stream::distance)
     }
 
+    fn silence(&self) -> Duration {
+        self.stream.as_ref().map_or(Duration::ZERO, Stream::silence)
+    }
+
     fn acknowledge(&mut self, lsn: Lsn) {
         if let Some(stream) = &self.stream {
             stream.acknowledge(lsn);

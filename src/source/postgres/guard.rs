@@ -15,6 +15,17 @@ use crate::source::{Distance, Hold, Source, SourceError};
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
+/// Findings that keep a new connection out, and say nothing of the stream.
+const LOG_IN: [&str; 7] = [
+    "source.password_refused",
+    "source.password_missing",
+    "source.password_unreadable",
+    "source.role_refused",
+    "source.database_missing",
+    "source.privilege_missing",
+    "source.certificate",
+];
+
 /// Takes what a look shows.
 pub type OnLook = Arc<dyn Fn(&Watched) + Send + Sync>;
 
@@ -76,6 +87,10 @@ fn look(mut watch: Watch, alarm: &Alarm, on_look: &dyn Fn(&Watched)) {
                 }
                 on_look(&watched);
             }
+            // A password that is being changed is met by the next connection of the stream, not by the one that runs.
+            Err(SourceError::Halt(finding)) if LOG_IN.contains(&finding.code) => {
+                tracing::warn!(code = finding.code, repair = finding.repair, "{}", finding.what);
+            }
             Err(halt @ SourceError::Halt(_)) => {
                 *alarm.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(halt);
                 alarm.raised.store(true, Ordering::Release);
@@ -115,6 +130,10 @@ impl Source for Guarded<'_> {
 
     fn distance(&self) -> Distance {
         self.source.distance()
+    }
+
+    fn silence(&self) -> Duration {
+        self.source.silence()
     }
 
     fn acknowledge(&mut self, lsn: Lsn) {

@@ -188,6 +188,10 @@ impl Source for Scripted {
         }
     }
 
+    fn silence(&self) -> Duration {
+        Duration::ZERO
+    }
+
     /// Taken as a server takes it: never backwards, only from the holder, and believed even beyond the log's end.
     fn acknowledge(&mut self, lsn: Lsn) {
         let mut log = lock(&self.log);

@@ -134,9 +134,7 @@ impl Worker {
             match self.commands.recv_timeout(wait) {
                 Ok(Command::Append(mut records)) => {
                     self.append(&records)?;
-                    self.shared
-                        .waiting_bytes
-                        .fetch_sub(records.bytes.len(), Ordering::AcqRel);
+                    self.shared.waiting_bytes.fetch_sub(records.cost(), Ordering::AcqRel);
                     records.clear();
                     // A full channel means that enough empty buffers are about.
                     self.back.try_send(records).ok();

@@ -154,6 +154,11 @@ impl Stream {
         self.pace.distance()
     }
 
+    /// How long nothing came.
+    pub(super) fn silence(&self) -> Duration {
+        self.heard.elapsed()
+    }
+
     /// Everything up to `lsn` is published.
     pub(super) fn acknowledge(&self, lsn: Lsn) {
         self.pulse.acknowledge(lsn);

@@ -1,0 +1,171 @@
+//! One row change in, the records out: key, bytes of the partition, and data or none.
+
+use walbridge::config;
+use walbridge::encoding::{Encoder, Settings};
+use walbridge::flow::change::{Change, OldTuple, Transaction, Tuple};
+use walbridge::flow::event::DomainEvent;
+use walbridge::flow::record::Records;
+use walbridge::flow::table::{Column, ReplicaIdentity, Table};
+use walbridge::mapping::compile::compile;
+use walbridge::mapping::plan::Mapping;
+use walbridge::mapping::tell::{At, Desk, Listener};
+
+use crate::world::{HEAD, catalog, table};
+
+/// Columns `no`, `typ`, `sts`, `ct`, `rmk`; none is null, and `u` is a value that is not sent again.
+type Row = [Option<&'static str>; 5];
+
+const OLD: Row = [Some("A"), Some("S"), Some("N"), Some("100"), None];
+
+fn tuple(row: &Row) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for value in row {
+        match value {
+            None => bytes.push(b'n'),
+            Some("u") => bytes.push(b'u'),
+            Some(text) => {
+                bytes.push(b't');
+                bytes.extend(u32::try_from(text.len()).expect("short").to_be_bytes());
+                bytes.extend(text.as_bytes());
+            }
+        }
+    }
+    // The generated column is not in the stream.
+    bytes
+}
+
+struct Heard(Encoder, Records, usize);
+
+impl Listener for Heard {
+    fn hear(&mut self, event: &DomainEvent<'_>) {
+        self.0.encode(event, &mut self.1);
+    }
+
+    fn suppressed(&mut self, _entity: &str) {
+        self.2 += 1;
+    }
+}
+
+/// What is told of an update, as `key/partition data` with `-` for a tombstone.
+fn told(entity: &str, name: &str, (old, new): (&Row, &Row)) -> Result<Vec<String>, String> {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("shop.toml");
+    std::fs::write(&path, format!("{HEAD}{entity}")).expect("a file");
+    let entities = config::load_offline(&path).expect("a valid config").config.entities;
+    let compiled = compile(&entities, &catalog());
+    let mapping: Mapping = compiled.unwrap_or_else(|findings| panic!("{findings:?}")).mapping;
+    let facts = table(name, ReplicaIdentity::Full);
+    let column = |column: &walbridge::flow::catalog::ColumnFacts| Column {
+        name: column.name.clone(),
+        type_oid: column.type_oid,
+        type_modifier: -1,
+        in_identity: true,
+    };
+    let shape = Table {
+        oid: facts.oid,
+        name: facts.name.clone(),
+        identity: ReplicaIdentity::Full,
+        columns: facts.columns.iter().take(OLD.len()).map(column).collect(),
+    };
+    let fitted = mapping.fit(&shape).expect("it fits").expect("it is mapped");
+    let settings = Settings {
+        source: "s".to_owned(),
+        type_prefix: String::new(),
+        dataschema_prefix: "urn:".to_owned(),
+    };
+    let mut heard = Heard(Encoder::new(&mapping.kinds, &settings), Records::default(), 0);
+    let (old, new) = (tuple(old), tuple(new));
+    let change = Change::Update {
+        old: OldTuple::Full(Tuple::new(5, &old)),
+        new: Tuple::new(5, &new),
+    };
+    let transaction = Transaction::default();
+    let at = At {
+        epoch: 1,
+        transaction: &transaction,
+        rank: 0,
+    };
+    let ended = mapping.tell(&fitted, &change, &at, (&mut Desk::default(), &mut heard));
+    ended.map_err(|row| row.finding(transaction.commit_lsn).what)?;
+    let records = &heard.1;
+    let shown = records.spans.iter().map(|span| {
+        let text = |range| String::from_utf8_lossy(records.part(range)).into_owned();
+        let data = span.value.as_ref().map_or("-".to_owned(), |value| {
+            let document: serde_json::Value = serde_json::from_slice(records.part(value)).expect("JSON");
+            format!("{} {}", document["type"].as_str().expect("a type"), document["data"])
+        });
+        format!("{}/{} {data}", text(&span.key), text(&span.partition_by))
+    });
+    Ok(shown.collect())
+}
+
+const STATES: &str = r#"[entity.Order]
+table = "public.ord"
+where = "typ = 'S'"
+key = "number"
+state_topic = "orders"
+[entity.Order.fields]
+number = "no"
+status = { from = "sts", codes = { N = "placed", P = "paid" } }
+note = "rmk"
+"#;
+
+#[test]
+fn a_state_that_moves_to_another_partition_is_gone_from_the_old_one() {
+    let by_status = STATES.replacen("key =", "partition_by = \"status\"\nkey =", 1);
+    let new = [Some("A"), Some("S"), Some("P"), Some("100"), None];
+    assert_eq!(
+        told(&by_status, "ord", (&OLD, &new)).expect("told"),
+        [
+            "A/placed -",
+            r#"A/paid Order {"number":"A","status":"paid","note":null}"#
+        ]
+    );
+    let noted = [Some("A"), Some("S"), Some("N"), Some("100"), Some("x")];
+    let stays = told(&by_status, "ord", (&OLD, &noted)).expect("told");
+    assert_eq!(stays, [r#"A/placed Order {"number":"A","status":"placed","note":"x"}"#]);
+}
+
+#[test]
+fn a_change_that_no_field_shows_tells_nothing() {
+    let cents = [Some("A"), Some("S"), Some("N"), Some("200"), None];
+    assert!(told(STATES, "ord", (&OLD, &cents)).expect("told").is_empty());
+    let ignoring = STATES.replacen("key =", "ignore = [\"note\"]\nkey =", 1);
+    let noted = [Some("A"), Some("S"), Some("N"), Some("100"), Some("x")];
+    assert!(told(&ignoring, "ord", (&OLD, &noted)).expect("told").is_empty());
+    assert_eq!(told(STATES, "ord", (&OLD, &noted)).expect("told").len(), 1);
+}
+
+#[test]
+fn a_row_that_leaves_may_hold_a_code_that_nobody_listed() {
+    let gone = [Some("A"), Some("Q"), Some("?"), Some("100"), None];
+    assert_eq!(told(STATES, "ord", (&OLD, &gone)).expect("told"), ["A/A -"]);
+    let was = [Some("A"), Some("S"), Some("?"), Some("100"), None];
+    let back = [Some("A"), Some("S"), Some("P"), Some("100"), None];
+    assert_eq!(
+        told(STATES, "ord", (&was, &back)).expect("told"),
+        [r#"A/A Order {"number":"A","status":"paid","note":null}"#],
+        "nor is the former value needed"
+    );
+    let error = told(STATES, "ord", (&OLD, &was)).expect_err("an entity must be mappable");
+    assert!(error.contains("Order.status") && !error.contains('?'), "{error}");
+}
+
+#[test]
+fn a_value_that_is_not_sent_again_comes_from_the_old_row() {
+    let old = [Some("A"), Some("S"), Some("N"), Some("100"), Some("long")];
+    let new = [Some("A"), Some("S"), Some("P"), Some("100"), Some("u")];
+    assert_eq!(
+        told(STATES, "ord", (&old, &new)).expect("told"),
+        [r#"A/A Order {"number":"A","status":"paid","note":"long"}"#]
+    );
+}
+
+#[test]
+fn a_change_of_the_key_is_a_leave_and_an_enter() {
+    let new = [Some("B"), Some("S"), Some("N"), Some("100"), None];
+    assert_eq!(
+        told(STATES, "ord", (&OLD, &new)).expect("told"),
+        ["A/A -", r#"B/B Order {"number":"B","status":"placed","note":null}"#]
+    );
+}
