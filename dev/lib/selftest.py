@@ -12,7 +12,7 @@ from typing import Any
 from decoding import Log, Transaction, lsn
 from judge import Judge, Verdict, murmur2
 from reader import POSITION, Seen, seen
-from shop import STATE_TOPICS, TABLES, TOPICS, records
+from shop import STATE_TOPICS, TABLES, TOPICS, instant, records
 from witness import Cut
 
 PARTITIONS = 3
@@ -197,6 +197,13 @@ def main() -> int:
     known = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536}
     failed = sum(murmur2(key) != value & 0x7FFFFFFF for key, value in known.items())
     failed += lsn("16/B374D848") != 0x16B374D848
+    # As PostgreSQL says: SELECT '…'::timestamp AT TIME ZONE 'Europe/Berlin'.
+    moments = {
+        "2026-10-25 02:36:38": "2026-10-25T01:36:38+00:00",
+        "2026-03-29 02:30:00": "2026-03-29T01:30:00+00:00",
+        "2026-07-01 12:00:00": "2026-07-01T10:00:00+00:00",
+    }
+    failed += sum(instant(local) != utc for local, utc in moments.items())
     sound = _world().verdict()
     if sound.deviations or sound.seen != sound.expected or sound.expected < 200:
         print("✗ a sound history:", *sound.examples, sep="\n    ")
@@ -207,7 +214,7 @@ def main() -> int:
         if not world.verdict().deviations[kind]:
             print(f"✗ {name}: not found as {kind}: {dict(world.verdict().deviations)}")
             failed += 1
-    print(f"test result: {'FAILED' if failed else 'ok'}. {len(SPOILED) + 5 - failed} passed; {failed} failed")
+    print(f"test result: {'FAILED' if failed else 'ok'}. {len(SPOILED) + 5 + len(moments) - failed} passed; {failed} failed")
     return 1 if failed else 0
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -56,8 +56,11 @@ def _text(row: Row, column: str) -> str:
 
 
 @lru_cache(100_000)
-def _instant(local: str) -> str:
-    return datetime.fromisoformat(local).replace(tzinfo=BERLIN).astimezone(UTC).isoformat()
+def instant(local: str) -> str:
+    """As PostgreSQL reads a local time: standard time where it comes twice, the offset before the gap where there is none."""
+    first = datetime.fromisoformat(local).replace(tzinfo=BERLIN)
+    both = (first, first.replace(fold=1))
+    return min(both, key=lambda moment: moment.utcoffset() or timedelta()).astimezone(UTC).isoformat()
 
 
 def _total(row: Row) -> str:
@@ -70,7 +73,7 @@ def _order(row: Row) -> Fields:
     express = row.get("exp_fl")
     return {
         "number": row["ord_no"],
-        "placedAt": _instant(_text(row, "crt_ts")),
+        "placedAt": instant(_text(row, "crt_ts")),
         "total": _total(row),
         "status": STATUS[_text(row, "sts_cd")],
         "express": None if express is None else express == "Y",
