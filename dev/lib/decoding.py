@@ -107,7 +107,8 @@ class Log:
                 return
 
     def read(self, connection: psycopg.Connection) -> bool:
-        """Looks first and advances after, so that a crash in between reads again and loses nothing."""
+        """Looks first and takes after, so that a crash in between reads again and loses nothing. What is taken is decoded
+        a second time (`pg_replication_slot_advance` would not), and must be what was looked at."""
         rows = connection.execute(
             "select lsn::text, xid::text, data from pg_logical_slot_peek_changes(%s, null, %s, 'include-timestamp', '1')",
             [SLOT, CHANGES_PER_PEEK],
@@ -115,7 +116,12 @@ class Log:
         if not rows:
             return False
         self.take(rows)
-        connection.execute("select pg_replication_slot_advance(%s, %s::pg_lsn)", [SLOT, rows[-1][0]])
+        again = connection.execute(
+            "select lsn::text, xid::text, data from pg_logical_slot_get_changes(%s, %s::pg_lsn, null, 'include-timestamp', '1')",
+            [SLOT, rows[-1][0]],
+        ).fetchall()
+        if again != rows:
+            raise RuntimeError(f"test_decoding told {len(rows)} rows up to {rows[-1][0]}, and {len(again)} the second time")
         return True
 
     def take(self, rows: Iterable[tuple[str, str, str]]) -> None:
