@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::finding::Place;
 use crate::flow::event::{EventKind, KindId};
-use crate::flow::table::{Table, TableName};
+use crate::flow::table::{ReplicaIdentity, Table, TableName};
 use crate::mapping::entity::{Move, OnUnknownOld};
 use crate::mapping::expression::Expression;
 use crate::mapping::form::Form;
@@ -260,8 +260,10 @@ impl Mapping {
                         type_oid,
                     });
                 }
-                // An identity that grew says nothing of what was logged before.
-                let in_identity = if sent.is_some_and(|c| c.in_identity) {
+                // An identity that grew says nothing of what was logged before. Under FULL the old row is always sent:
+                // where it is not, a leaf partition has another identity than the root whose shape this is.
+                let whole = table.identity == ReplicaIdentity::Full;
+                let in_identity = if !whole && sent.is_some_and(|c| c.in_identity) {
                     column.in_identity
                 } else {
                     InIdentity::No

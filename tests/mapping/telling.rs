@@ -46,8 +46,13 @@ impl Listener for Heard {
     }
 }
 
-/// What is told of an update, as `key/partition data` with `-` for a tombstone.
+/// What is told of an update with a whole old row, as `key/partition data` with `-` for a tombstone.
 fn told(entity: &str, name: &str, (old, new): (&Row, &Row)) -> Result<Vec<String>, String> {
+    told_of(entity, name, (Some(old), new))
+}
+
+/// The same, where the old row may not be sent.
+fn told_of(entity: &str, name: &str, (old, new): (Option<&Row>, &Row)) -> Result<Vec<String>, String> {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("shop.toml");
     std::fs::write(&path, format!("{HEAD}{entity}")).expect("a file");
@@ -74,9 +79,11 @@ fn told(entity: &str, name: &str, (old, new): (&Row, &Row)) -> Result<Vec<String
         dataschema_prefix: "urn:".to_owned(),
     };
     let mut heard = Heard(Encoder::new(&mapping.kinds, &settings), Records::default(), 0);
-    let (old, new) = (tuple(old), tuple(new));
+    let (old, new) = (old.map(tuple), tuple(new));
     let change = Change::Update {
-        old: OldTuple::Full(Tuple::new(5, &old)),
+        old: old
+            .as_ref()
+            .map_or(OldTuple::Absent, |old| OldTuple::Full(Tuple::new(5, old))),
         new: Tuple::new(5, &new),
     };
     let transaction = Transaction::default();
@@ -167,5 +174,17 @@ fn a_change_of_the_key_is_a_leave_and_an_enter() {
     assert_eq!(
         told(STATES, "ord", (&OLD, &new)).expect("told"),
         ["A/A -", r#"B/B Order {"number":"B","status":"placed","note":null}"#]
+    );
+}
+
+#[test]
+fn an_old_row_that_should_have_been_sent_and_was_not_is_not_known() {
+    let error = told_of(STATES, "ord", (None, &OLD)).expect_err("whether it was an order is not known");
+    assert!(error.contains("Order"), "{error}");
+    let every_row = STATES.replacen("where = \"typ = 'S'\"\n", "", 1);
+    assert_eq!(
+        told_of(&every_row, "ord", (None, &OLD)).expect("told"),
+        [r#"A/A Order {"number":"A","status":"placed","note":null}"#],
+        "not passed over as unchanged"
     );
 }

@@ -102,6 +102,17 @@ fn field(name: &str, node: &Node<'_>, report: &mut Report<'_>) -> Option<Field> 
 
 fn zone(node: &Node<'_>, report: &mut Report<'_>) -> Option<Located> {
     let found = node.located(report)?;
+    // PostgreSQL reads such a word as an abbreviation, which is one offset all the year, where it also is a zone's name.
+    let word = found.text.len() < 5 && found.text.bytes().all(|byte| byte.is_ascii_uppercase());
+    if word && !["UTC", "GMT"].contains(&found.text.as_str()) {
+        let what = format!("{} cannot be {:?}: an abbreviation", node.path(), found.text);
+        let finding = node.error("config.value", what);
+        report.push(
+            finding
+                .repair("a name such as \"Europe/Berlin\"; for one offset all the year \"Etc/GMT-1\" (one hour east)"),
+        );
+        return None;
+    }
     if found.text != "none" && jiff::tz::TimeZone::get(&found.text).is_err() {
         let what = format!("{} cannot be {:?}: no such time zone", node.path(), found.text);
         let finding = node.error("config.value", what);

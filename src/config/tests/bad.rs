@@ -100,6 +100,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "no such time zone",
         "Europe/Berlin",
     ),
+    ("decimals = 2", "zone = \"CET\"", "an abbreviation", "Etc/GMT-1"),
     (
         "decimals = 2",
         "codes = { A = [1] }",
