@@ -56,6 +56,15 @@ pub struct Batch {
     /// Since when complete transactions wait for their commit.
     pending: Option<Instant>,
     stored: Instant,
+    /// Whether this run has committed anything: the first transaction after a start is not made to wait.
+    begun: Begun,
+}
+
+/// Whether something was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begun {
+    No,
+    Yes,
 }
 
 impl Batch {
@@ -71,6 +80,7 @@ impl Batch {
             told: 0,
             pending: None,
             stored: Instant::now(),
+            begun: Begun::No,
         }
     }
 
@@ -165,7 +175,8 @@ impl Batch {
     pub fn commit_if_due<K: Sink>(&mut self, sink: &mut K, distance: Distance) -> Result<(), BridgeError> {
         let Some(since) = self.pending else { return Ok(()) };
         let large = self.told + self.records.spans.len() >= RECORDS_MAX || since.elapsed() >= AGE_MAX;
-        if large || distance == Distance::Near && sink.progress()?.commits_in_flight == 0 {
+        let hurries = distance == Distance::Near || self.begun == Begun::No;
+        if large || hurries && sink.progress()?.commits_in_flight == 0 {
             return self.commit(sink);
         }
         if self.records.bytes.len() >= BUFFER_BYTES_MAX {
@@ -248,6 +259,7 @@ impl Batch {
         self.tally.seal(self.checkpoint.commit_end_lsn.0);
         self.told = 0;
         self.pending = None;
+        self.begun = Begun::Yes;
         self.stored = Instant::now();
         Ok(())
     }
