@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use crate::flow::event::{KindId, TopicId};
-use crate::flow::position::{POSITION_TEXT_BYTES, Position};
+use crate::flow::position::Position;
 
 /// One record: where its parts lie in the buffer's bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +66,3 @@ impl Records {
         self.bytes.truncate(start);
     }
 }
-
-/// A record's `id` as text.
-pub type IdText = [u8; POSITION_TEXT_BYTES];

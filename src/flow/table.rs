@@ -21,6 +21,21 @@ impl TableName {
             name: name.into(),
         }
     }
+
+    /// As SQL takes it, in any case.
+    pub fn quoted(&self) -> String {
+        format!("{}.{}", quoted(&self.schema), quoted(&self.name))
+    }
+
+    /// The statement that makes the server send whole old rows.
+    pub fn full_identity_sql(&self) -> String {
+        format!("ALTER TABLE {} REPLICA IDENTITY FULL;", self.quoted())
+    }
+}
+
+/// An identifier, always quoted (<https://www.postgresql.org/docs/current/sql-syntax-lexical.html>).
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 impl fmt::Display for TableName {

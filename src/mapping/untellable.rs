@@ -79,15 +79,11 @@ impl Reason {
 
     fn repair(self, table: &TableName) -> Option<String> {
         match self {
-            Self::UnchangedFilter | Self::Unchanged(_) | Self::UnknownOld => {
-                let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
-                Some(format!(
-                    "ALTER TABLE {}.{} REPLICA IDENTITY FULL; for what is changed from then on; to pass this row: take what \
-                     needs the value out of the mapping, or walbridge recover",
-                    quoted(&table.schema),
-                    quoted(&table.name)
-                ))
-            }
+            Self::UnchangedFilter | Self::Unchanged(_) | Self::UnknownOld => Some(format!(
+                "{} for what is changed from then on; to pass this row: take what needs the value out of the mapping, \
+                     or walbridge recover",
+                table.full_identity_sql()
+            )),
             Self::Field(_, NoValue::Form(RowProblem::UnknownCode)) => {
                 Some("add the code under `codes`, or say on_unknown = \"null\" or \"raw\"".to_owned())
             }

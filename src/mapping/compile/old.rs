@@ -83,7 +83,7 @@ pub(super) fn check(entity: &Entity, plan: &Plan, ground: &Ground<'_>, out: &mut
             Finding::error(Cause::Surroundings, "mapping.identity", what)
                 .at(entity.place.clone())
                 .because("it could not be known what a row was before it changed or went")
-                .repair(full(table)),
+                .repair(table.full_identity_sql()),
         );
     }
 }
@@ -119,7 +119,7 @@ fn out_of_line(entity: &Entity, plan: &Plan, table: &TableFacts, out: &mut Out) 
         Finding::warning(Cause::Surroundings, "mapping.out_of_line", what)
             .at(entity.place.clone())
             .because("the bridge halts at such an UPDATE")
-            .repair(full(weak)),
+            .repair(weak.full_identity_sql()),
     );
 }
 
@@ -164,18 +164,4 @@ fn needed(entity: &Entity, plan: &Plan, filter_columns: usize) -> Vec<usize> {
     columns.sort_unstable();
     columns.dedup();
     columns
-}
-
-/// The statement that makes the server send whole old rows.
-fn full(table: &TableName) -> String {
-    format!(
-        "ALTER TABLE {}.{} REPLICA IDENTITY FULL;",
-        quoted(&table.schema),
-        quoted(&table.name)
-    )
-}
-
-/// An identifier as SQL takes it in any case.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }

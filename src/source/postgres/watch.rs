@@ -11,7 +11,6 @@ use crate::source::SourceError;
 use crate::source::postgres::proof::{Ground, difference};
 use crate::source::postgres::publication::{self, Publications};
 use crate::source::postgres::settings::Settings;
-use crate::source::postgres::sql::quote;
 use crate::source::postgres::sql::{Sql, get, halt};
 use crate::source::postgres::{catalog, slot};
 
@@ -222,7 +221,7 @@ fn changed(before: &Seen, now: &Seen) -> Vec<Finding> {
                     format!("the replica identity of {table} gives less of the old row"),
                 )
                 .because("which entities a change left or entered may no longer be known")
-                .repair(format!("ALTER TABLE {} REPLICA IDENTITY FULL;", quote::table(table))),
+                .repair(table.full_identity_sql()),
             );
         }
     }

@@ -10,7 +10,6 @@ use crate::flow::table::{ReplicaIdentity, TableName};
 use crate::source::postgres::proof::Server;
 use crate::source::postgres::publication::{self, Home, Publications};
 use crate::source::postgres::settings::Settings;
-use crate::source::postgres::sql::quote;
 
 /// What a position rests on, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -187,10 +186,7 @@ fn table_differs(stored: &Checkpoint, mark: &TableMark, ground: &Ground, table: 
             word(now.identity),
             word(mark.identity)
         );
-        let repair = format!(
-            "ALTER TABLE {} REPLICA IDENTITY FULL; then: {AGAIN}",
-            quote::table(table)
-        );
+        let repair = format!("{} then: {AGAIN}", table.full_identity_sql());
         return Some(lost(stored, "source.identity_weaker", what, repair));
     } else {
         return None;

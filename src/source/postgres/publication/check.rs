@@ -191,5 +191,5 @@ pub(crate) fn no_identity(publication: &str, table: &TableName) -> Finding {
         format!("the table {table} has no replica identity, and the publication {publication} publishes updates"),
     )
     .because("the application's own UPDATE and DELETE of it fail as long as it is published so")
-    .repair(format!("ALTER TABLE {} REPLICA IDENTITY FULL;", quote::table(table)))
+    .repair(table.full_identity_sql())
 }

@@ -1,15 +1,12 @@
-//! Names and texts written into SQL: the only place where they are quoted.
+//! Names and texts written into SQL: identifiers as everywhere, texts only here.
 
 use crate::flow::table::TableName;
 
-/// An identifier, always quoted (<https://www.postgresql.org/docs/current/sql-syntax-lexical.html>).
-pub fn ident(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
+pub use crate::flow::table::quoted as ident;
 
 /// A qualified table.
 pub fn table(name: &TableName) -> String {
-    format!("{}.{}", ident(&name.schema), ident(&name.name))
+    name.quoted()
 }
 
 /// A list of identifiers.
