@@ -5,8 +5,8 @@ use crate::encoding;
 use crate::finding::Finding;
 use crate::flow::catalog::Catalog;
 use crate::mapping::compile::compile;
-use crate::mapping::plan::{Mapping, TopicHolds};
-use crate::sink::kafka::settings::{Holds, Settings, Topic};
+use crate::mapping::plan::Mapping;
+use crate::sink::kafka::settings::Settings;
 
 /// A mapping that fits the database, and the sink's settings that follow from it.
 #[derive(Debug)]
@@ -22,15 +22,8 @@ pub(super) struct Prepared {
 /// All findings, where one of them is an error.
 pub(super) fn prepare(config: &Config, catalog: &Catalog) -> Result<Prepared, Vec<Finding>> {
     let compiled = compile(&config.entities, catalog)?;
-    let topic = |topic: &crate::mapping::plan::MappedTopic| Topic {
-        name: topic.name.clone(),
-        holds: match topic.holds {
-            TopicHolds::States => Holds::States,
-            TopicHolds::Events => Holds::Events,
-        },
-    };
     let kafka = Settings {
-        written: compiled.mapping.topics.iter().map(topic).collect(),
+        written: compiled.mapping.topics.clone(),
         kinds: compiled.mapping.kinds.clone(),
         ..config.kafka.clone()
     };

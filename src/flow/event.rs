@@ -30,6 +30,24 @@ pub struct EventKind {
     pub partition_by: Vec<String>,
 }
 
+/// A topic that events go to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topic {
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub holds: Holds,
+}
+
+/// What a topic holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// Current states by key: compacted.
+    States,
+    /// Events: kept for ever by default.
+    Events,
+}
+
 /// A published value: borrowed from the row or from the mapping's scratch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value<'a> {

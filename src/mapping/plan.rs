@@ -3,29 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::finding::Place;
-use crate::flow::event::{EventKind, KindId};
+use crate::flow::event::{EventKind, KindId, Topic};
 use crate::flow::table::{ReplicaIdentity, Table, TableName};
 use crate::mapping::entity::{Move, OnUnknownOld};
 use crate::mapping::expression::Expression;
 use crate::mapping::form::Form;
-
-/// A topic that the mapping writes to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MappedTopic {
-    /// Its name.
-    pub name: String,
-    /// Whether it holds states by key, or events.
-    pub holds: TopicHolds,
-}
-
-/// What a mapped topic holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TopicHolds {
-    /// Current states.
-    States,
-    /// Events.
-    Events,
-}
 
 /// The whole mapping, compiled.
 #[derive(Debug)]
@@ -33,7 +15,7 @@ pub struct Mapping {
     /// All kinds of events; a [`KindId`] is an index into it.
     pub kinds: Vec<EventKind>,
     /// All topics; a `TopicId` is an index into it.
-    pub topics: Vec<MappedTopic>,
+    pub topics: Vec<Topic>,
     pub(super) plans: Vec<Plan>,
     pub(super) by_table: BTreeMap<TableName, Vec<usize>>,
     pub(super) type_oids: BTreeMap<TableName, BTreeMap<String, u32>>,

@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 
 use crate::flow::catalog::{Catalog, Nullable, TableFacts};
-use crate::flow::event::EventKind;
+use crate::flow::event::{EventKind, Holds};
 use crate::mapping::compile::names::{Asked, ChangeNames, FieldFacts};
 use crate::mapping::compile::{Out, fields};
 use crate::mapping::entity::{Entity, Event};
 use crate::mapping::form::Form;
-use crate::mapping::plan::{FieldSource, InIdentity, Plan, PlanEvent, Told, TopicHolds};
+use crate::mapping::plan::{FieldSource, InIdentity, Plan, PlanEvent, Told};
 
 /// What events are held against.
 pub(super) struct Ground<'a> {
@@ -74,7 +74,7 @@ fn one(
         None => all.iter().copied().filter(|field| known_of_old(plan, *field)).collect(),
     };
     let topic = event.topic.as_ref().or(entity.event_topic.as_ref())?;
-    let topic = out.topic(&topic.text, TopicHolds::Events);
+    let topic = out.topic(&topic.text, Holds::Events);
     let mut told = |numbers: Vec<usize>| {
         let of_fields = numbers
             .iter()

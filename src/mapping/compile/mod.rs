@@ -10,11 +10,11 @@ use std::collections::BTreeMap;
 
 use crate::finding::{Cause, Finding, Place, Severity};
 use crate::flow::catalog::{Catalog, SqlType, TableFacts, TableKind};
-use crate::flow::event::{EventKind, KindId, TopicId};
+use crate::flow::event::{EventKind, Holds, KindId, Topic, TopicId};
 use crate::mapping::compile::names::{Asked, ColumnNames, unknown};
 use crate::mapping::entity::{Entity, Located};
 use crate::mapping::expression::{Expression, ExpressionError, Names};
-use crate::mapping::plan::{InIdentity, MappedTopic, Mapping, Plan, PlanColumn, Slot, Told, TopicHolds};
+use crate::mapping::plan::{InIdentity, Mapping, Plan, PlanColumn, Slot, Told};
 
 /// A mapping that can run, and what is worth saying of it.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ pub fn compile(entities: &[Entity], catalog: &Catalog) -> Result<Compiled, Vec<F
 struct Out {
     findings: Vec<Finding>,
     kinds: Vec<EventKind>,
-    topics: Vec<MappedTopic>,
+    topics: Vec<Topic>,
 }
 
 impl Out {
@@ -80,9 +80,9 @@ impl Out {
             .push(Finding::error(Cause::Config, code, what).at(place.clone()));
     }
 
-    fn topic(&mut self, name: &str, holds: TopicHolds) -> TopicId {
+    fn topic(&mut self, name: &str, holds: Holds) -> TopicId {
         let number = self.topics.iter().position(|t| t.name == name).unwrap_or_else(|| {
-            self.topics.push(MappedTopic {
+            self.topics.push(Topic {
                 name: name.to_owned(),
                 holds,
             });
@@ -176,7 +176,7 @@ fn plan(entity: &Entity, table: &TableFacts, catalog: &Catalog, out: &mut Out) -
     let key = fields::numbers(&entity.key, &fields);
     let partition_by = fields::numbers(&entity.partition_by, &fields);
     let state = entity.state_topic.as_ref().map(|topic| {
-        let topic = out.topic(&topic.text, TopicHolds::States);
+        let topic = out.topic(&topic.text, Holds::States);
         let kind = out.kind(EventKind {
             name: entity.name.clone(),
             entity: entity.name.clone(),

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::flow::event::EventKind;
+pub use crate::flow::event::{Holds, Topic};
 
 /// How to reach Kafka and what is written there.
 #[derive(Clone)]
@@ -63,22 +64,4 @@ pub enum CreateTopics {
     Yes,
     /// A missing topic halts.
     No,
-}
-
-/// A topic that events go to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Topic {
-    /// Its name.
-    pub name: String,
-    /// What it holds.
-    pub holds: Holds,
-}
-
-/// What a topic holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Holds {
-    /// Current states by key: compacted.
-    States,
-    /// Events: kept for ever by default.
-    Events,
 }
