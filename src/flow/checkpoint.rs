@@ -24,8 +24,8 @@ pub struct Checkpoint {
     pub nonce: String,
     /// Kafka's cluster id.
     pub cluster_id: String,
-    /// OIDs of the publications, by name.
-    pub publications: BTreeMap<String, u32>,
+    /// The publications, by name.
+    pub publications: BTreeMap<String, PublicationMark>,
     /// Mapped tables, by `schema.name`.
     pub tables: BTreeMap<String, TableMark>,
     /// Partition counts, by topic.
@@ -35,6 +35,18 @@ pub struct Checkpoint {
     /// Progress of backfills; none while there has been no backfill.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backfill: Option<serde_json::Value>,
+}
+
+/// What the position rests on in a publication.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PublicationMark {
+    /// OID in `pg_publication`.
+    pub oid: u32,
+    /// Version of its row there (`xmin`): another one means that it was altered.
+    pub version: String,
+    /// What may be altered without losing a change, as `owner 10, as roots`: where this explains another version, nothing
+    /// was put back.
+    pub harmless: String,
 }
 
 /// What the position rests on in a table.

@@ -8,8 +8,8 @@ use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
 use crate::flow::table::TableName;
 use crate::source::SourceError;
-use crate::source::postgres::proof::{Ground, difference};
-use crate::source::postgres::publication::{self, Publications};
+use crate::source::postgres::proof::{Ground, altered, difference};
+use crate::source::postgres::publication;
 use crate::source::postgres::settings::Settings;
 use crate::source::postgres::sql::{Sql, get, halt};
 use crate::source::postgres::{catalog, slot};
@@ -47,7 +47,6 @@ pub struct Watch {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Seen {
-    publications: Publications,
     identities: BTreeMap<TableName, Identity>,
     partitions: BTreeMap<u32, Partition>,
 }
@@ -115,7 +114,6 @@ impl Watch {
         let seen = Seen {
             partitions: partitions(sql, &catalog)?,
             identities: identities(&catalog),
-            publications,
         };
         let mut news = Vec::new();
         if let Some(before) = &self.before {
@@ -124,6 +122,7 @@ impl Watch {
             found.extend(bad);
             news = good;
         }
+        found.extend(altered(&self.checkpoint, &ground));
         if let Some(finding) = found.into_iter().next() {
             return Err(halt(finding));
         }
@@ -186,31 +185,6 @@ fn error(code: &'static str, what: String) -> Finding {
 
 fn changed(before: &Seen, now: &Seen) -> Vec<Finding> {
     let mut out = Vec::new();
-    for (name, was) in &before.publications {
-        let Some(is) = now.publications.get(name) else { continue };
-        if was.operations != is.operations || was.partitions != is.partitions || was.reach != is.reach {
-            out.push(
-                error(
-                    "source.publication_altered",
-                    format!("the publication {name} was altered"),
-                )
-                .because("changes made in between may have been told otherwise, or not at all")
-                .repair("walbridge check, then start again; where operations were left out: walbridge recover"),
-            );
-        }
-        for (table, member) in &was.members {
-            if is.members.get(table).is_some_and(|now| now.columns != member.columns) {
-                out.push(
-                    error(
-                        "source.column_list_altered",
-                        format!("the columns of {table} in {name} were altered"),
-                    )
-                    .because("changes made in between may lack values")
-                    .repair("walbridge check, then start again"),
-                );
-            }
-        }
-    }
     for (table, was) in &before.identities {
         let Some(is) = now.identities.get(table) else { continue };
         let less = was.columns.iter().any(|column| !is.columns.contains(column));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::finding::{Cause, Finding};
 use crate::flow::catalog::{Catalog, Identity, TableFacts, TableKind};
-use crate::flow::checkpoint::{Checkpoint, TableMark};
+use crate::flow::checkpoint::{Checkpoint, PublicationMark, TableMark};
 use crate::flow::position::Lsn;
 use crate::flow::table::{ReplicaIdentity, TableName};
 use crate::source::postgres::proof::Server;
@@ -14,8 +14,8 @@ use crate::source::postgres::settings::Settings;
 /// What a position rests on, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ground {
-    /// OIDs of the publications to stream from, by name.
-    pub publications: BTreeMap<String, u32>,
+    /// The publications to stream from, by name.
+    pub publications: BTreeMap<String, PublicationMark>,
     /// The mapped tables that exist, by `schema.name`; membership 0 under FOR ALL TABLES.
     pub tables: BTreeMap<String, TableMark>,
     /// Mapped tables in no publication.
@@ -32,7 +32,7 @@ impl Ground {
         };
         for name in publication::needed(settings, catalog, publications) {
             if let Some(facts) = publications.get(&name) {
-                out.publications.insert(name, facts.oid);
+                out.publications.insert(name, facts.mark());
             }
         }
         for followed in &settings.tables {
@@ -134,9 +134,9 @@ fn lost(stored: &Checkpoint, code: &'static str, what: String, repair: impl Into
 fn publications_differ(stored: &Checkpoint, ground: &Ground, settings: &Settings) -> Vec<Finding> {
     let mut out = Vec::new();
     let second = publication::inserts_name(settings);
-    for (name, oid) in &stored.publications {
+    for (name, mark) in &stored.publications {
         let (code, what) = match ground.publications.get(name) {
-            Some(now) if now == oid => continue,
+            Some(now) if now.oid == mark.oid => continue,
             None if *name == second && !needs_second(stored, ground, settings) => continue,
             Some(_) => (
                 "source.publication_recreated",
@@ -154,6 +154,18 @@ fn publications_differ(stored: &Checkpoint, ground: &Ground, settings: &Settings
         out.push(lost(stored, code, what, AGAIN));
     }
     out
+}
+
+/// The publications that tell what they told before, and were altered in between: what they told meanwhile is not known.
+/// It is the answer only where nothing else is wrong.
+pub fn altered(stored: &Checkpoint, ground: &Ground) -> Vec<Finding> {
+    let put_back = |(name, mark): (&String, &PublicationMark)| {
+        let now = ground.publications.get(name)?;
+        let altered = now.oid == mark.oid && now.version != mark.version && now.harmless == mark.harmless;
+        let what = format!("the publication {name} was altered and put back");
+        altered.then(|| lost(stored, "source.publication_altered", what, AGAIN))
+    };
+    stored.publications.iter().filter_map(put_back).collect()
 }
 
 fn table_differs(stored: &Checkpoint, mark: &TableMark, ground: &Ground, table: &TableName) -> Option<Finding> {

@@ -12,7 +12,7 @@ mod ground;
 #[cfg(test)]
 mod tests;
 
-pub use crate::source::postgres::proof::ground::{Ground, difference};
+pub use crate::source::postgres::proof::ground::{Ground, altered, difference};
 
 /// What IDENTIFY_SYSTEM says, and TIMELINE_HISTORY where it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +73,8 @@ pub fn prove(
     };
     same_history(&stored, server)?;
     same_slot(&stored, slot, server, settings)?;
-    if let Some(finding) = difference(&stored, ground, settings).into_iter().next() {
+    let differ = difference(&stored, ground, settings);
+    if let Some(finding) = differ.into_iter().chain(altered(&stored, ground)).next() {
         return Err(halt(finding));
     }
     Ok(Checkpoint {

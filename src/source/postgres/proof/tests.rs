@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::flow::checkpoint::TableMark;
+use crate::flow::checkpoint::{PublicationMark, TableMark};
 use crate::flow::table::{ReplicaIdentity, TableName};
 use crate::source::postgres::settings::{FollowedTable, Publish, example};
 use crate::source::postgres::slot::healthy;
@@ -24,9 +24,17 @@ fn ground() -> Ground {
         membership: 30,
     };
     Ground {
-        publications: BTreeMap::from([("walbridge_shop".to_owned(), 20)]),
+        publications: BTreeMap::from([("walbridge_shop".to_owned(), publication(20))]),
         tables: BTreeMap::from([("public.ord".to_owned(), mark)]),
         outside: Vec::new(),
+    }
+}
+
+fn publication(oid: u32) -> PublicationMark {
+    PublicationMark {
+        oid,
+        version: "700".to_owned(),
+        harmless: "owner 10, as roots".to_owned(),
     }
 }
 
@@ -181,13 +189,18 @@ fn another_history_of_the_server_is_refused() {
 
 #[test]
 fn what_the_position_rests_on_must_be_the_same() {
-    let publication = |oid: Option<u32>| {
-        move |now: &mut Ground| {
-            now.publications = oid.map(|oid| ("walbridge_shop".to_owned(), oid)).into_iter().collect();
-        }
+    let other = |now: &mut Ground| now.publications.values_mut().for_each(|mark| *mark = publication(21));
+    assert_eq!(ground_refused(other), "source.publication_recreated");
+    assert_eq!(
+        ground_refused(|now| now.publications.clear()),
+        "source.publication_gone"
+    );
+    let version = |now: &mut Ground| {
+        now.publications
+            .values_mut()
+            .for_each(|mark| mark.version = "701".to_owned());
     };
-    assert_eq!(ground_refused(publication(Some(21))), "source.publication_recreated");
-    assert_eq!(ground_refused(publication(None)), "source.publication_gone");
+    assert_eq!(ground_refused(version), "source.publication_altered");
     assert_eq!(
         ground_refused(|now| now.outside = vec![TableName::new("public", "ord")]),
         "source.table_left"
@@ -208,9 +221,20 @@ fn what_the_position_rests_on_must_be_the_same() {
 }
 
 #[test]
+fn a_publication_that_changed_its_owner_lost_nothing() {
+    let mut now = ground();
+    for mark in now.publications.values_mut() {
+        mark.version = "701".to_owned();
+        mark.harmless = "owner 11, as roots".to_owned();
+    }
+    let proven = prove(Some(stored()), Some(&healthy()), &server(), &now, &example()).unwrap();
+    assert_eq!(proven.publications, now.publications);
+}
+
+#[test]
 fn another_publication_in_the_config_is_named() {
     let mut before = stored();
-    before.publications = BTreeMap::from([("former".to_owned(), 20)]);
+    before.publications = BTreeMap::from([("former".to_owned(), publication(20))]);
     let finding = refusal(prove(Some(before), Some(&healthy()), &server(), &ground(), &example()));
     assert_eq!(finding.code, "source.publication_renamed");
     assert!(finding.repair.unwrap().contains("publication = \"former\""));

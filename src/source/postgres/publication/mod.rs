@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::flow::catalog::{Catalog, TableFacts, TableKind};
+use crate::flow::checkpoint::PublicationMark;
 use crate::flow::table::TableName;
 use crate::source::SourceError;
 use crate::source::postgres::settings::{FollowedTable, Publish, Settings};
@@ -18,6 +19,10 @@ pub use crate::source::postgres::publication::check::{check, hidden};
 pub struct PublicationFacts {
     /// OID in `pg_publication`.
     pub oid: u32,
+    /// Version of its row in `pg_publication`.
+    pub version: String,
+    /// OID of its owner.
+    pub owner: u32,
     /// Operations it tells, in PostgreSQL's words: `insert`, `update`, `delete`, `truncate`.
     pub operations: Vec<String>,
     /// Under whose name partitions are told.
@@ -64,6 +69,21 @@ pub enum Filter {
     None,
     /// One does.
     Rows,
+}
+
+impl PublicationFacts {
+    /// What a position that rests on it keeps.
+    pub fn mark(&self) -> PublicationMark {
+        let partitions = match self.partitions {
+            Partitions::AsRoot => "as roots",
+            Partitions::AsLeaf => "as leaves",
+        };
+        PublicationMark {
+            oid: self.oid,
+            version: self.version.clone(),
+            harmless: format!("owner {}, {partitions}", self.owner),
+        }
+    }
 }
 
 /// Publications by name.
@@ -145,11 +165,14 @@ pub fn read(sql: &mut Sql, settings: &Settings) -> Result<Publications, SourceEr
     let mut out = BTreeMap::new();
     let query = "SELECT p.pubname::text, p.oid, array_remove(ARRAY[CASE WHEN p.pubinsert THEN 'insert' END, \
          CASE WHEN p.pubupdate THEN 'update' END, CASE WHEN p.pubdelete THEN 'delete' END, \
-         CASE WHEN p.pubtruncate THEN 'truncate' END], NULL), p.pubviaroot, p.puballtables \
+         CASE WHEN p.pubtruncate THEN 'truncate' END], NULL), p.pubviaroot, p.puballtables, \
+         p.xmin::text, p.pubowner \
          FROM pg_publication p WHERE p.pubname = ANY($1)";
     for row in sql.ask(query, &[&names.as_slice()])? {
         let facts = PublicationFacts {
             oid: get(&row, 1)?,
+            version: get(&row, 5)?,
+            owner: get(&row, 6)?,
             operations: get(&row, 2)?,
             partitions: if get(&row, 3)? {
                 Partitions::AsRoot
