@@ -11,7 +11,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from servers import DEV, ROOT, Kafka, Postgres, free_port
+from servers import DEV, ROOT, free_port
 
 NAME = "shop"
 SLOT = f"walbridge_{NAME}"
@@ -36,7 +36,7 @@ class Halted(Exception):
 class Bridge:
     """One instance; several of the same name differ in their file and in where they listen."""
 
-    def __init__(self, postgres: Postgres, kafka: Kafka, label: str) -> None:
+    def __init__(self, url: str, brokers: str, label: str) -> None:
         self.label = label
         self.http = free_port()
         self.config = DEV / f"{NAME}-{label}.toml"
@@ -46,7 +46,7 @@ class Bridge:
         self.restarts = 0
         template = (ROOT / "dev" / "demo.toml-template").read_text()
         for place, value in {
-            "@POSTGRES@": postgres.url(NAME), "@KAFKA@": kafka.address(), "@HTTP@": str(self.http)
+            "@POSTGRES@": url, "@KAFKA@": brokers, "@HTTP@": str(self.http)
         }.items():  # fmt: skip
             template = template.replace(place, value)
         self.config.write_text(template)
@@ -94,6 +94,12 @@ class Bridge:
         self.restarts += 1
         time.sleep(0.5)
         self.start()
+
+    def strike(self) -> None:
+        """Kills it under way, from another thread; whoever starts it again calls `kill` first."""
+        if (process := self.process) is not None:
+            process.kill()
+            process.wait()
 
     def kill(self) -> None:
         if self.process is not None:

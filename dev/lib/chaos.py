@@ -8,9 +8,11 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import harness
 from bridge import Halted, tail
+from gate import ANSWERED, ASKED, PASSED, SENT
 from judge import KINDS, table
 from psycopg import OperationalError
 
@@ -18,7 +20,18 @@ ORDERLY_SECONDS_MAX = 30
 RESUME_SECONDS_MAX = 60
 ROWS_MAX = 1_000
 # What each fault takes with the pause before it, to spread the changes over the whole run.
-SECONDS = {"kill": 3.0, "broker": 9.0, "immediate": 5.0, "orderly": 6.0, "second": 6.0}
+SECONDS = {"kill": 3.0, "moment": 3.5, "broker": 9.0, "immediate": 5.0, "orderly": 6.0, "second": 6.0}
+MOMENT_SECONDS_MAX = 30
+WHOLE = (ASKED, SENT, PASSED, ANSWERED)
+# Server, request, stages; the first three requests are those of a start.
+STARTING = [
+    ("PostgreSQL", "START_REPLICATION", WHOLE), ("Kafka", "Fetch", (ASKED, ANSWERED)), ("Kafka", "InitProducerId", WHOLE),
+]  # fmt: skip
+STREAMING = [
+    ("Kafka", "AddPartitionsToTxn", WHOLE), ("Kafka", "Produce", WHOLE), ("Kafka", "EndTxn", WHOLE),
+    ("PostgreSQL", "Standby status update", (ASKED, SENT)),
+]  # fmt: skip
+MOMENTS = [(server, request, stage) for server, request, stages in STARTING + STREAMING for stage in stages]
 
 
 class Chaos:
@@ -29,6 +42,7 @@ class Chaos:
         self.faults: dict[str, Callable[[], None]] = {
             "kill": self.kill, "broker": self.broker, "immediate": self.immediate,
             "orderly": self.orderly, "second": self.second,
+            **{_name(moment): partial(self.moment, *moment) for moment in MOMENTS},
         }  # fmt: skip
 
     def kill(self) -> None:
@@ -36,6 +50,17 @@ class Chaos:
         self.run.kill_bridge()
         if self.random.random() < 0.7:
             self.run.bridge.wait_ready()
+
+    def moment(self, server: str, request: str, stage: str) -> None:
+        """Killed just then."""
+        run, gate = self.run, self.run.gates[server]
+        gate.arm(request, stage, run.bridge.strike)
+        if any(request == one for _, one, _ in STARTING):
+            run.kill_bridge()
+        if not gate.struck.wait(MOMENT_SECONDS_MAX):
+            run.watch()
+            raise RuntimeError(f"{request} was never {stage}\n{tail(run.bridge.log)}")
+        self.kill()
 
     def broker(self) -> None:
         self.run.kafka.stop(self.random.choice([signal.SIGKILL, signal.SIGTERM]))
@@ -87,9 +112,15 @@ class Chaos:
             self.run.sleep(0.05)
 
 
+def _name(moment: tuple[str, str, str]) -> str:
+    _, request, stage = moment
+    return f"kill, {request} {stage}"
+
+
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="dev/chaos", description=__doc__)
     parser.add_argument("--kills", type=int, default=100, metavar="N", help="SIGKILLs of the bridge")
+    parser.add_argument("--moments", type=int, default=3, metavar="N", help=f"SIGKILLs at each of {len(MOMENTS)} named moments")
     parser.add_argument("--broker-restarts", type=int, default=5, metavar="N", help="SIGKILLs and SIGTERMs of Kafka")
     parser.add_argument("--pg-immediate", type=int, default=5, metavar="N", help="crashes of PostgreSQL")
     parser.add_argument("--pg-orderly", type=int, default=5, metavar="N", help="orderly stops of PostgreSQL")
@@ -107,9 +138,10 @@ def main() -> int:
         "kill": options.kills, "broker": options.broker_restarts, "immediate": options.pg_immediate,
         "orderly": options.pg_orderly, "second": options.second,
     }  # fmt: skip
+    plan |= {_name(moment): options.moments for moment in MOMENTS}
     faults = [name for name, count in plan.items() for _ in range(count)]
     random.Random(seed).shuffle(faults)
-    seconds = max(10.0, sum(SECONDS[name] for name in faults))
+    seconds = max(10.0, sum(SECONDS.get(name, SECONDS["moment"]) for name in faults))
     with harness.run() as run:
         chaos = Chaos(run, seed)
         run.start(seed, options.changes / seconds, options.changes, ROWS_MAX)
@@ -126,7 +158,9 @@ def main() -> int:
         drained = run.drain()
         verdict = run.verdict()
         restarts = run.bridge.restarts + run.spare.restarts
-    extra = [(f"fault: {name}", f"{count:,}") for name, count in plan.items()]
+    random_faults = [name for name in plan if name in SECONDS]
+    extra = [(f"fault: {name}", f"{plan[name]:,}") for name in random_faults]
+    extra += [(f"fault: {len(MOMENTS)} named kills", f"{options.moments:,}")]
     extra += [("orderly stop, longest", f"{max(chaos.orderly_seconds, default=0):.1f} s"), ("asked to be restarted", f"{restarts:,}"),
               ("lag gone after", f"{drained:.1f} s"), ("samples of the slot", f"{len(run.witness.samples):,}"),
               ("looks after a kill", f"{len(run.witness.cuts):,}"), ("seed", f"{seed}")]  # fmt: skip

@@ -10,9 +10,10 @@ import psycopg
 
 from bridge import NAME, SLOT, Bridge, check_program
 from decoding import Log
+from gate import Gate, KafkaSpeech, PostgresSpeech
 from judge import Judge, Verdict
 from reader import Reader, Seen
-from servers import ROOT, Kafka, Postgres, both
+from servers import ROOT, Kafka, Postgres, both, free_port
 from shop import TABLES, TOPICS, records
 from witness import Witness
 from writers import Pace, Writer
@@ -33,8 +34,10 @@ class Run:
             connection.execute((ROOT / "docker" / "legacy.sql").read_text())
         self.log = Log(url, TABLES)
         self.log.create()
-        self.bridge = Bridge(postgres, kafka, "a")
-        self.spare = Bridge(postgres, kafka, "b")
+        front = free_port()
+        self.gates = {"Kafka": Gate(kafka.front, kafka.behind, KafkaSpeech), "PostgreSQL": Gate(front, postgres.port, PostgresSpeech)}
+        way = (f"postgresql://postgres@127.0.0.1:{front}/{NAME}", f"127.0.0.1:{kafka.front}")
+        self.bridge, self.spare = Bridge(*way, "a"), Bridge(*way, "b")
         self.bridge.setup(url)
         self.reader = Reader(kafka.address(), show)
         self.witness = Witness(url, SLOT, self.reader)
@@ -68,6 +71,7 @@ class Run:
             time.sleep(min(0.1, left))
 
     def kill_bridge(self) -> None:
+        """Also where it is dead already."""
         self.bridge.kill()
         self.witness.cut()
         self.bridge.start()
@@ -107,6 +111,8 @@ class Run:
             writer.stop.set()
         self.bridge.kill()
         self.spare.kill()
+        for gate in self.gates.values():
+            gate.close()
 
 
 @contextlib.contextmanager

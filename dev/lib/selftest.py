@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import struct
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from decoding import Log, Transaction, lsn
+from gate import KafkaSpeech, PostgresSpeech, Split
 from judge import Judge, Verdict, murmur2
 from reader import POSITION, Seen, seen
 from shop import STATE_TOPICS, TABLES, TOPICS, instant, records
@@ -192,6 +194,36 @@ SPOILED: list[tuple[str, str, Callable[[World], None]]] = [
 ]
 
 
+def _frame(body: bytes, own: int = 0) -> bytes:
+    """PostgreSQL counts the four bytes of the length too, Kafka does not."""
+    return struct.pack(">i", len(body) + own) + body
+
+
+def _said() -> list[tuple[Split, bytes, list[str]]]:
+    """One side of a conversation, and its requests or answers by name."""
+    kafka, postgres = KafkaSpeech(), PostgresSpeech()
+    asked = [_frame(struct.pack(">hhi", key, 9, number) + b"rest") for number, key in enumerate((18, 0, 26))]
+    answered = [_frame(struct.pack(">i", number) + b"ok") for number in (1, 0, 2)]
+    greeting = struct.pack(">ii", 8, 80877103) + _frame(struct.pack(">i", 3 << 16) + b"user\0x\0\0", 4)
+    begin = b"Q" + _frame(b"START_REPLICATION SLOT s LOGICAL 0/0\0", 4)
+    update = b"d" + _frame(b"r" + bytes(33), 4)
+    return [
+        (kafka.asks, b"".join(asked), ["", "Produce", "EndTxn"]),
+        (kafka.answers, b"".join(answered), ["Produce", "", "EndTxn"]),
+        (postgres.asks, greeting + begin + update, ["", "", "START_REPLICATION", "Standby status update"]),
+        (postgres.answers, b"W", ["START_REPLICATION"]),
+    ]
+
+
+def _gate() -> Iterator[str]:
+    """The gate names what passes and leaves it as it is, however it arrives."""
+    for size in (1, 3, 1_000):
+        for split, data, names in _said():
+            passed = [one for at in range(0, len(data), size) for one in split(data[at : at + size])]
+            if [name for _, name in passed] != names or b"".join(frame for frame, _ in passed) != data:
+                yield f"gate, {size} bytes at a time: {passed}"
+
+
 def main() -> int:
     # From Kafka's own UtilsTest.
     known = {b"21": -973932308, b"foobar": -790332482, b"a-little-bit-long-string": -985981536}
@@ -214,7 +246,10 @@ def main() -> int:
         if not world.verdict().deviations[kind]:
             print(f"✗ {name}: not found as {kind}: {dict(world.verdict().deviations)}")
             failed += 1
-    print(f"test result: {'FAILED' if failed else 'ok'}. {len(SPOILED) + 5 + len(moments) - failed} passed; {failed} failed")
+    for misheard in _gate():
+        print(f"✗ {misheard}")
+        failed += 1
+    print(f"test result: {'FAILED' if failed else 'ok'}. {len(SPOILED) + 6 + len(moments) - failed} passed; {failed} failed")
     return 1 if failed else 0
 
 

@@ -107,13 +107,16 @@ class Postgres:
 
 
 class Kafka:
-    """One broker that is its own controller."""
+    """One broker that is its own controller. A gate between it and a client listens on `front` and connects to `behind`."""
 
-    JAVA = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xss256k"]
+    SMALL = ("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xss256k")
+    # What Kafka's own start script gives a broker.
+    USUAL = ("-server", "-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:InitiatingHeapOccupancyPercent=35")
 
-    def __init__(self) -> None:
+    def __init__(self, java: tuple[str, ...]) -> None:
+        self.java = java
         self.home = Path(tempfile.mkdtemp(prefix="kafka-", dir=DEV))
-        self.port = free_port()
+        self.port, self.front, self.behind = free_port(), free_port(), free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self.libs = str(DEV / "kafka" / "libs" / "*")
         self.properties = self.home / "server.properties"
@@ -123,9 +126,10 @@ class Kafka:
         self.properties.write_text(f"""process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:{controller}
-listeners=PLAINTEXT://127.0.0.1:{self.port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{self.port}
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=PLAINTEXT://127.0.0.1:{self.port},GATE://127.0.0.1:{self.behind},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{self.port},GATE://127.0.0.1:{self.front}
+inter.broker.listener.name=PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,GATE:PLAINTEXT,CONTROLLER:PLAINTEXT
 controller.listener.names=CONTROLLER
 log.dirs={self.home}/data
 offsets.topic.replication.factor=1
@@ -150,7 +154,7 @@ log.cleaner.dedupe.buffer.size=4194304
 
     def _java(self, *arguments: str) -> list[str]:
         log4j = f"-Dlog4j2.configurationFile={self.home}/log4j2.properties"
-        return ["java", *self.JAVA, log4j, "-cp", self.libs, *arguments]
+        return ["java", *self.java, log4j, "-cp", self.libs, *arguments]
 
     def start(self) -> None:
         with (DEV / "kafka.log").open("ab") as log:
@@ -174,7 +178,7 @@ log.cleaner.dedupe.buffer.size=4194304
 
 
 @contextlib.contextmanager
-def both() -> Iterator[tuple[Postgres, Kafka]]:
+def both(java: tuple[str, ...] = Kafka.SMALL) -> Iterator[tuple[Postgres, Kafka]]:
     """Starts both, and stops and removes both whatever happens; SIGTERM and SIGHUP count as Ctrl-C."""
 
     def interrupt(*_: object) -> None:
@@ -183,7 +187,7 @@ def both() -> Iterator[tuple[Postgres, Kafka]]:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, interrupt)
     DEV.mkdir(parents=True, exist_ok=True)
-    postgres, kafka = Postgres(), Kafka()
+    postgres, kafka = Postgres(), Kafka(java)
     try:
         postgres.create()
         kafka.create()
