@@ -6,15 +6,16 @@ import argparse
 import signal
 import statistics
 import sys
-import threading
 import time
+from multiprocessing import Event, Process, Queue
 
 import psycopg
 from confluent_kafka import Consumer, TopicPartition
-from place import Bench, empty, fill, recvlogical, slot
+from place import Bench, empty, fill, recvlogical, slot, writing
 from servers import Kafka, Postgres, both
 
 PARTS = ("drain", "single", "latency", "memory")
+WARM_SECONDS = 5
 
 
 def drain(title: str, rows: int, batch: int, runs: int, servers: tuple[Postgres, Kafka]) -> None:
@@ -51,65 +52,51 @@ def drain(title: str, rows: int, batch: int, runs: int, servers: tuple[Postgres,
     )
 
 
-def write(url: str, stop: threading.Event, pause: float, counter: list[int]) -> None:
-    """Single-row transactions, evenly spaced; the row carries the writer's clock."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        due = time.monotonic()
-        while not stop.is_set():
-            counter[0] += 1
-            connection.execute(
-                "INSERT INTO ord SELECT nextval('ids'), 1, 'new', 1, 'EUR', 1, true, clock_timestamp(), '', "
-                "(extract(epoch FROM clock_timestamp()) * 1e6)::bigint::text"
-            )
-            due += pause
-            time.sleep(max(0.0, due - time.monotonic()))
-
-
-def read(address: str, topic: str, stop: threading.Event, seen: list[float]) -> None:
+def read(address: str, topic: str, begun: Event, times: "Queue[list[float]]", stop: Event) -> None:
+    """Seconds from the inserting statement's clock to here, of every row that came after `begun`."""
     consumer = Consumer({
         "bootstrap.servers": address, "group.id": "bench", "isolation.level": "read_committed",
         "fetch.wait.max.ms": 1, "enable.auto.commit": False,
     })  # fmt: skip
     consumer.assign([TopicPartition(topic, 0, 0)])
-    mark = b'"mark":"'
+    mark, seen = b'"mark":"', []
     while not stop.is_set():
         for message in consumer.consume(1_000, 0.01):
             value = message.value()
-            if value is not None and (at := value.find(mark)) >= 0:
+            if value is not None and (at := value.find(mark)) >= 0 and begun.is_set():
                 begin = at + len(mark)
                 seen.append(time.time() - int(value[begin : value.index(b'"', begin)]) / 1e6)
     consumer.close()
+    times.put(seen)
 
 
 def latency(seconds: int, servers: tuple[Postgres, Kafka]) -> None:
-    """1,000 transactions a second; from the inserting statement's clock to a read_committed reader."""
+    """1,000 transactions a second; writers and reader are processes of their own, so that none waits for another."""
     postgres, kafka = servers
     empty(postgres)
     with psycopg.connect(postgres.url(), autocommit=True) as connection:
         connection.execute("CREATE SEQUENCE IF NOT EXISTS ids CACHE 100")
     bench = Bench("latency", postgres, kafka)
-    stop, seen, counters = threading.Event(), [], [[0] for _ in range(8)]
+    begun, stop, times = Event(), Event(), Queue()
     with bench.running():
         bench.wait_streaming()
-        pause = len(counters) / 1_000
-        threads = [threading.Thread(target=write, args=(postgres.url(), stop, pause, mine)) for mine in counters]
-        threads.append(threading.Thread(target=read, args=(kafka.address(), "latency.orders", stop, seen)))
-        for thread in threads:
-            thread.start()
-        time.sleep(5)
-        warm = len(seen)
-        time.sleep(seconds)
-        stop.set()
-        for thread in threads:
-            thread.join()
-        cpu, idle = bench.cpu_seconds(), bench.resident_mib()
-    times = sorted(seen[warm:])
-    at = lambda share: times[int(len(times) * share)] * 1e3  # noqa: E731
-    rate = sum(counter[0] for counter in counters) / (seconds + 5)
+        reader = Process(target=read, args=(kafka.address(), "latency.orders", begun, times, stop))
+        reader.start()
+        with writing(postgres, 1_000, seconds + WARM_SECONDS + 1) as writers:
+            time.sleep(WARM_SECONDS)
+            begun.set()
+            before = bench.cpu_seconds()
+            time.sleep(seconds)
+            stop.set()
+            cpu, resident = bench.cpu_seconds() - before, bench.resident_mib()
+            seen = sorted(times.get())
+            reader.join()
+            writers.wait()
+    at = lambda share: seen[int(len(seen) * share)] * 1e3  # noqa: E731
     print(
-        f"latency  p50 {at(0.5):.1f} ms, p99 {at(0.99):.1f} ms, p99.9 {at(0.999):.1f} ms, longest {times[-1] * 1e3:.0f} "
-        f"ms · {rate:,.0f} transactions/s, {len(times):,} seen · {cpu / (seconds + 5) * 100:.0f} % of a core, "
-        f"resident {idle:.0f} MiB"
+        f"latency  p50 {at(0.5):.1f} ms, p99 {at(0.99):.1f} ms, p99.9 {at(0.999):.1f} ms, longest {seen[-1] * 1e3:.0f} "
+        f"ms · {len(seen) / seconds:,.0f} transactions/s seen · {cpu / seconds * 100:.0f} % of a core, "
+        f"resident {resident:.0f} MiB"
     )
 
 
@@ -151,7 +138,7 @@ def main() -> int:
     asked = parser.parse_args()
     if unknown := [part for part in asked.parts if part not in PARTS]:
         parser.error(f"no part is called {unknown[0]}: one of {' '.join(PARTS)}")
-    with both() as servers:
+    with both(Kafka.USUAL) as servers:
         if "drain" in asked.parts:
             drain("drain", asked.rows, 100, asked.runs, servers)
         if "single" in asked.parts:

@@ -132,6 +132,26 @@ def fill(postgres: Postgres, rows: int, batch: int) -> str:
         return str(row[0])
 
 
+@contextlib.contextmanager
+def writing(postgres: Postgres, rate: int, seconds: int) -> Iterator[subprocess.Popen[bytes]]:
+    """Single-row transactions by PostgreSQL's own load generator; `mark` holds the clock in microseconds."""
+    script = DEV / "bench.sql"
+    script.write_text(
+        "INSERT INTO ord SELECT nextval('ids'), 1, 'new', 1, 'EUR', 1, true, clock_timestamp(), '', "
+        "(extract(epoch FROM clock_timestamp()) * 1e6)::bigint::text;\n"
+    )
+    command = [
+        str(postgres.bin / "pgbench"), "-n", "-f", str(script), "-c", "8", "-R", str(rate), "-T", str(seconds), postgres.url(),
+    ]  # fmt: skip
+    with (DEV / "bench.log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait()
+
+
 def slot(postgres: Postgres, name: str) -> None:
     with psycopg.connect(postgres.url(), autocommit=True) as connection:
         connection.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (name,))
