@@ -39,6 +39,12 @@ const BUFFERS_MAX: usize = 1;
 /// Records produced between two looks at delivery reports.
 const POLL_EVERY: usize = 512;
 
+/// A transaction begins no sooner after a commit. The broker answers before it has written the commit's markers; to one that
+/// begins meanwhile it says CONCURRENT_TRANSACTIONS, and librdkafka waits 20 ms
+/// (`rd_kafka_txn_handle_AddPartitionsToTxn`). At 1,000 transactions a second, p99 from commit to reader: 60 ms without
+/// it, 26 ms with it.
+const SETTLE: Duration = Duration::from_millis(4);
+
 /// The position record's opaque.
 const POSITION: usize = usize::MAX;
 
@@ -70,6 +76,8 @@ struct Line {
     sent: u64,
     /// The count at the end of each of the last buffers.
     buffers: VecDeque<u64>,
+    /// When the last transaction was committed.
+    committed: Option<Instant>,
 }
 
 impl Default for Line {
@@ -78,6 +86,7 @@ impl Default for Line {
             stage: Stage::Idle,
             sent: 0,
             buffers: VecDeque::new(),
+            committed: None,
         }
     }
 }
@@ -150,8 +159,11 @@ impl Worker {
     }
 
     /// Begins a transaction with its first record.
-    fn begin(&mut self) -> Result<(), SinkError> {
-        if matches!(self.line.stage, Stage::Idle) {
+    fn begin(&mut self) -> Result<(), Over> {
+        if let Stage::Idle = self.line.stage {
+            if let Some(committed) = self.line.committed {
+                self.breathe(SETTLE.saturating_sub(committed.elapsed()))?;
+            }
             self.producer
                 .begin_transaction()
                 .map_err(|error| self.judge(Call::Begin, &error))?;
@@ -291,6 +303,7 @@ impl Worker {
         }
         self.end()?;
         self.line.stage = Stage::Idle;
+        self.line.committed = Some(Instant::now());
         self.shared
             .durable
             .store(checkpoint.commit_end_lsn.0, Ordering::Release);
