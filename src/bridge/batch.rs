@@ -17,8 +17,8 @@ use crate::sink::Sink;
 use crate::source::Distance;
 use crate::telemetry::{POSTGRES_EPOCH_UNIX_MICROS, Status, Tally};
 
-/// Records are handed to the sink in buffers of about this size.
-const BUFFER_BYTES_MAX: usize = 960 << 10;
+/// Records are handed to the sink in buffers of about this size: with the transaction that fills it, usually one request.
+const BUFFER_BYTES_MAX: usize = 800 << 10;
 /// A Kafka transaction is ended at the next commit when it holds so many records …
 const RECORDS_MAX: usize = 50_000;
 /// … or is so old.
@@ -147,13 +147,15 @@ impl Batch {
         Ok(())
     }
 
-    /// Hands a full buffer over, within a transaction. What is complete before it is committed first, so that a giant
-    /// transaction holds nobody else up, also where it tells nothing.
+    /// Hands a buffer over that the open transaction alone fills. What is complete before it is committed first, so that
+    /// a giant transaction holds nobody else up, also where it tells nothing. A small one is waited for: a commit within
+    /// each transaction that happens to fill a buffer would be one for every buffer.
     ///
     /// # Errors
     /// The sink's.
     pub fn hand_over_if_full<K: Sink>(&mut self, sink: &mut K) -> Result<(), BridgeError> {
-        if self.records.bytes.len() >= BUFFER_BYTES_MAX {
+        let open = self.records.bytes.len() - self.records.start_of(self.complete_records);
+        if open >= BUFFER_BYTES_MAX {
             self.commit_complete(sink)?;
             self.append(sink)?;
         } else if self.is_a_pause() && self.pending.is_some_and(|since| since.elapsed() >= AGE_MAX) {

@@ -4,6 +4,8 @@ pub mod batch;
 mod names;
 pub mod supervise;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

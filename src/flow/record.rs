@@ -50,9 +50,14 @@ impl Records {
         self.bytes.get(range.clone()).unwrap_or_default()
     }
 
+    /// Where record number `index` starts in the bytes; their end where there is none.
+    pub fn start_of(&self, index: usize) -> usize {
+        self.spans.get(index).map_or(self.bytes.len(), |span| span.key.start)
+    }
+
     /// Moves all records from number `first` on into `to`, which is empty.
     pub fn split_into(&mut self, first: usize, to: &mut Self) {
-        let start = self.spans.get(first).map_or(self.bytes.len(), |span| span.key.start);
+        let start = self.start_of(first);
         to.bytes.extend_from_slice(self.bytes.get(start..).unwrap_or_default());
         let moved = |range: Range<usize>| range.start.saturating_sub(start)..range.end.saturating_sub(start);
         to.spans

@@ -13,7 +13,7 @@ use crate::sink::memory::{Fault, Memory, Shared};
 use crate::sink::{Fate, Sink, SinkError};
 
 /// A checkpoint at a place.
-pub(super) fn checkpoint(lsn: u64) -> Checkpoint {
+pub(crate) fn checkpoint(lsn: u64) -> Checkpoint {
     Checkpoint {
         commit_end_lsn: Lsn(lsn),
         epoch: 1,
@@ -31,7 +31,7 @@ pub(super) fn checkpoint(lsn: u64) -> Checkpoint {
 }
 
 /// Records of one transaction.
-pub(super) fn records(rows: &[(&str, Option<&str>)], commit: u64) -> Records {
+pub(crate) fn records(rows: &[(&str, Option<&str>)], commit: u64) -> Records {
     let mut records = Records::default();
     for (rank, (key, value)) in (0..).zip(rows) {
         let mut put = |text: &str| {

@@ -6,7 +6,7 @@ use crate::flow::position::Lsn;
 use crate::flow::record::Records;
 
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
 pub mod kafka;
 pub mod memory;
 pub mod stdout;

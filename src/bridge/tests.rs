@@ -1,0 +1,112 @@
+//! When what is told is handed over, and when it is committed.
+
+use super::*;
+use crate::flow::change::{CommitTime, Transaction};
+use crate::flow::checkpoint::Checkpoint;
+use crate::sink::Progress;
+use crate::sink::contract::checkpoint;
+use crate::source::Distance;
+use crate::telemetry::Names;
+
+/// What a sink was told to do, in bytes: an append of so many, or a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Append(usize),
+    Commit,
+}
+
+#[derive(Default)]
+struct Listing(Vec<Told>);
+
+impl Listing {
+    fn commits(&self) -> usize {
+        self.0.iter().filter(|told| **told == Told::Commit).count()
+    }
+}
+
+impl Sink for Listing {
+    fn recover(&mut self) -> Result<Option<Checkpoint>, SinkError> {
+        Ok(None)
+    }
+
+    fn open(&mut self, _: &mut Checkpoint) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn append(&mut self, records: Records) -> Result<Records, SinkError> {
+        self.0.push(Told::Append(records.bytes.len()));
+        Ok(Records::default())
+    }
+
+    fn commit(&mut self, _: &Checkpoint) -> Result<(), SinkError> {
+        self.0.push(Told::Commit);
+        Ok(())
+    }
+
+    fn progress(&mut self) -> Result<Progress, SinkError> {
+        Ok(Progress {
+            durable_lsn: Lsn::INVALID,
+            commits_in_flight: 0,
+        })
+    }
+}
+
+const RECORD_BYTES: usize = 1_000;
+
+/// Tells a transaction of `rows` records at every 0x100th of `lsns`, far from the end of the log.
+fn tell(batch: &mut Batch, sink: &mut Listing, lsns: std::ops::Range<u64>, rows: usize) {
+    let template = crate::sink::contract::records(&[("k", None)], 1).spans.remove(0);
+    for at in lsns.step_by(0x100) {
+        batch.begin(Transaction {
+            commit_lsn: Lsn(at),
+            commit_time: CommitTime(0),
+            xid: 700,
+        });
+        for _ in 0..rows {
+            batch.next_rank();
+            let (records, _) = batch.paper();
+            let start = records.bytes.len();
+            records.bytes.resize(start + RECORD_BYTES, b'x');
+            let mut span = template.clone();
+            (span.key, span.partition_by, span.time) = (start..start + RECORD_BYTES, start..start, start..start);
+            records.spans.push(span);
+            batch.hand_over_if_full(sink).unwrap();
+        }
+        batch.complete(Lsn(at + 0x10)).unwrap();
+        batch.commit_if_due(sink, Distance::Behind).unwrap();
+    }
+}
+
+fn begun() -> (Batch, Listing) {
+    let status = Status::new(Names::default());
+    let (mut batch, mut sink) = (Batch::new(checkpoint(0x100), status.tally()), Listing::default());
+    // The first after a start hurries.
+    tell(&mut batch, &mut sink, 0x200..0x300, 1);
+    assert_eq!(sink.0, [Told::Append(RECORD_BYTES), Told::Commit]);
+    sink.0.clear();
+    (batch, sink)
+}
+
+#[test]
+fn transactions_that_fill_a_buffer_share_a_commit() {
+    let (mut batch, mut sink) = begun();
+    tell(&mut batch, &mut sink, 0x1000..0x1000 + 100 * 0x100, 100);
+    // Ten buffers' worth; a slow machine may find that it is due by its age.
+    assert!(sink.0.len() >= 10, "{:?}", sink.0);
+    assert!(sink.commits() <= 2, "{:?}", sink.0);
+}
+
+#[test]
+fn a_giant_transaction_holds_up_nobody_and_is_handed_over_in_buffers() {
+    let (mut batch, mut sink) = begun();
+    tell(&mut batch, &mut sink, 0x1000..0x1300, 1);
+    assert_eq!(sink.0, []);
+    tell(&mut batch, &mut sink, 0x2000..0x2100, 5_000);
+    let before = sink.0.iter().position(|told| *told == Told::Commit);
+    assert_eq!(
+        (before, sink.0.first()),
+        (Some(1), Some(&Told::Append(3 * RECORD_BYTES)))
+    );
+    assert_eq!(sink.commits(), 1, "{:?}", sink.0);
+    assert!(sink.0.len() >= 7, "{:?}", sink.0);
+}
