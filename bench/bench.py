@@ -143,7 +143,7 @@ def main() -> int:
         if "drain" in asked.parts:
             drain("drain", asked.rows, 100, asked.runs, servers)
         if "single" in asked.parts:
-            drain("single", asked.rows // 5, 1, asked.runs, servers)
+            drain("single", asked.rows, 1, asked.runs, servers)
         if "latency" in asked.parts:
             latency(asked.seconds, servers)
         if "memory" in asked.parts:
