@@ -106,10 +106,6 @@ class Gate:
             self.struck.clear()
             self._strike, self._armed = strike, (name, stage)
 
-    def disarm(self) -> None:
-        with self._lock:
-            self._armed = None
-
     def close(self) -> None:
         self._listener.close()
 
@@ -141,23 +137,14 @@ class Gate:
 
     def _carry(self, source: socket.socket, target: socket.socket, split: Split, stages: tuple[str, str]) -> None:
         before, after = stages
-        waiting = bytearray()
         with contextlib.suppress(OSError):
             while data := source.recv(CHUNK):
                 for frame, name in split(data):
-                    if name:
-                        target.sendall(waiting)
-                        waiting.clear()
-                        if self._due(name, before):
-                            raise ConnectionAbortedError
-                    waiting += frame
-                    if name:
-                        target.sendall(waiting)
-                        waiting.clear()
-                        if self._due(name, after):
-                            raise ConnectionAbortedError
-                target.sendall(waiting)
-                waiting.clear()
+                    if self._due(name, before):
+                        raise ConnectionAbortedError
+                    target.sendall(frame)
+                    if self._due(name, after):
+                        raise ConnectionAbortedError
         for side in (source, target):
             with contextlib.suppress(OSError):
                 side.shutdown(socket.SHUT_RDWR)
