@@ -141,26 +141,26 @@ impl Line {
         self.sender.shut();
     }
 
-    /// Sets how reads wait.
+    /// Sets how reads wait; until then, for the time-out of the start.
     pub(crate) fn gather(&mut self, gather: Gather) -> io::Result<()> {
-        if self.gather != Some(gather) {
-            socket::gather(&self.sender.socket, self.gather, gather)?;
-            self.gather = Some(gather);
+        if self.gather.map(|before| before.bytes) != Some(gather.bytes) {
+            socket::low_water(&self.sender.socket, gather.bytes)?;
         }
+        self.gather = Some(gather);
         Ok(())
     }
 
     /// Reads what is there, as [`Line::gather`] says; 0 at the end of the stream.
     pub(crate) fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.cipher.is_empty() {
-            self.received = { &*self.sender.socket }.read(into)?;
+            self.received = socket::receive(&self.sender.socket, self.gather, into)?;
             return Ok(self.received);
         }
         loop {
             match self.decrypt(into)? {
                 Some(count) => return Ok(count),
                 None => {
-                    let count = { &*self.sender.socket }.read(&mut self.cipher)?;
+                    let count = socket::receive(&self.sender.socket, self.gather, &mut self.cipher)?;
                     self.rest = 0..count;
                     self.received = count;
                     if count == 0 {

@@ -1,9 +1,11 @@
 //! The socket: how it is opened, and how long it lets bytes gather.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::net::ToSocketAddrs as _;
 use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{RecvFlags, recv};
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 
 use crate::source::SourceError;
@@ -93,28 +95,27 @@ impl Gather {
     }
 }
 
-/// Sets how reads wait; `before` is how they did.
-pub(super) fn gather(socket: &Socket, before: Option<Gather>, now: Gather) -> io::Result<()> {
-    if before.map(|gather| gather.bytes) != Some(now.bytes) {
-        low_water(socket, now.bytes)?;
-    }
-    if before.map(|gather| gather.wait) != Some(now.wait) {
-        // Zero would mean to wait for ever.
-        socket.set_read_timeout(Some(now.wait.max(Duration::from_millis(1))))?;
-    }
-    Ok(())
+/// Waits as `gather` says, and reads what is there; with nothing there it is `WouldBlock`. Without `gather` it waits for the
+/// time-out of the start.
+pub(super) fn receive(mut socket: &Socket, gather: Option<Gather>, into: &mut [u8]) -> io::Result<usize> {
+    let Some(gather) = gather else {
+        return socket.read(into);
+    };
+    let wait = Timespec::try_from(gather.wait).map_err(|_| io::ErrorKind::InvalidInput)?;
+    poll(&mut [PollFd::new(socket, PollFlags::IN)], Some(&wait))?;
+    Ok(recv(socket, into, RecvFlags::DONTWAIT)?.0)
 }
 
 /// `SO_RCVLOWAT`: a reader sleeps until so many bytes are there. The server sends once for each message, and waking the
 /// reader for each of them would cost the server more than the message itself.
 #[cfg(target_os = "linux")]
-fn low_water(socket: &Socket, bytes: libc::c_int) -> io::Result<()> {
+pub(super) fn low_water(socket: &Socket, bytes: libc::c_int) -> io::Result<()> {
     use std::os::fd::AsRawFd as _;
     let length = u32::try_from(size_of::<libc::c_int>()).unwrap_or(4);
     let value = std::ptr::from_ref(&bytes).cast::<libc::c_void>();
     #[expect(
         unsafe_code,
-        reason = "socket2 has no setter for SO_RCVLOWAT; the kernel reads one int that outlives the call"
+        reason = "no crate in use has a setter for SO_RCVLOWAT; the kernel reads one int that outlives the call"
     )]
     let answer = unsafe { libc::setsockopt(socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_RCVLOWAT, value, length) };
     if answer == 0 {
@@ -126,6 +127,6 @@ fn low_water(socket: &Socket, bytes: libc::c_int) -> io::Result<()> {
 
 /// Elsewhere reads do not gather.
 #[cfg(not(target_os = "linux"))]
-fn low_water(_socket: &Socket, _bytes: i32) -> io::Result<()> {
+pub(super) fn low_water(_socket: &Socket, _bytes: i32) -> io::Result<()> {
     Ok(())
 }
