@@ -17,6 +17,9 @@ use crate::sink::kafka::topics;
 /// How long a read may take.
 const READ_MAX: Duration = Duration::from_secs(20);
 
+/// What was aborted is never read.
+const COMMITTED: &str = "read_committed";
+
 /// Where the reading ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
@@ -30,7 +33,7 @@ impl End {
     fn isolation(self) -> &'static str {
         match self {
             Self::HighWatermark => "read_uncommitted",
-            Self::Stable => "read_committed",
+            Self::Stable => COMMITTED,
         }
     }
 }
@@ -38,24 +41,31 @@ impl End {
 /// The newest committed checkpoint; none where the topic is empty or missing.
 pub(super) fn newest(settings: &Settings, end: End) -> Result<Option<Checkpoint>, SinkError> {
     let topic = position_topic(settings);
-    if !topics::describe(settings)?.partitions.contains_key(&topic) {
+    let fault = |error| from_kafka(Call::Read, &error, &topic);
+    let client = |isolation| -> Result<BaseConsumer<Told>, SinkError> {
+        consumer(settings, isolation).create_with_context(Told).map_err(fault)
+    };
+    // ListOffsets answers as its client's isolation level asks: the last stable offset for read_committed.
+    let asking = client(end.isolation())?;
+    if !topics::describe_by(asking.client(), settings)?
+        .partitions
+        .contains_key(&topic)
+    {
         return Ok(None);
     }
-    let fault = |error| from_kafka(Call::Read, &error, &topic);
-    // ListOffsets answers as its client's isolation level asks: the last stable offset for read_committed.
-    let asking: BaseConsumer<Told> = consumer(settings, end.isolation())
-        .create_with_context(Told)
-        .map_err(fault)?;
     let (low, high) = asking
         .fetch_watermarks(&topic, 0, Duration::from_secs(10))
         .map_err(fault)?;
-    drop(asking);
     if high <= low {
         return Ok(None);
     }
-    let reading: BaseConsumer<Told> = consumer(settings, "read_committed")
-        .create_with_context(Told)
-        .map_err(fault)?;
+    let reading = match end {
+        End::Stable => asking,
+        End::HighWatermark => {
+            let_go(asking);
+            client(COMMITTED)?
+        }
+    };
     let mut from = TopicPartitionList::new();
     from.add_partition_offset(&topic, 0, Offset::Offset(low))
         .map_err(fault)?;
@@ -82,10 +92,16 @@ pub(super) fn newest(settings: &Settings, end: End) -> Result<Option<Checkpoint>
             None => {}
         }
     }
+    let_go(reading);
     match last {
         Some((offset, key, value)) => decode(settings, offset, &key, value.as_deref()),
         None => Ok(None),
     }
+}
+
+/// Closing a consumer takes a step of 100 ms of its library, for which a start need not wait.
+fn let_go(consumer: BaseConsumer<Told>) {
+    drop(std::thread::spawn(move || drop(consumer)));
 }
 
 fn reached(reading: &BaseConsumer<Told>, topic: &str) -> Result<i64, rdkafka::error::KafkaError> {

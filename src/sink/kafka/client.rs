@@ -14,6 +14,10 @@ use crate::sink::kafka::settings::Settings;
 /// Time-out of one request in ms; a commit is given up before it, so that librdkafka never sends it twice unseen.
 const SOCKET_TIMEOUT_MS: u32 = 10_000;
 
+/// The first wait between attempts to connect; it doubles. Half of it also passes before a new client's first request goes
+/// out (`sparse_connect_intvl`): with the library's own 100 ms that is the longest part of a start.
+const FIRST_BACKOFF_MS: &str = "20";
+
 /// What a framed record may cost besides its bytes (headers, batch).
 const FRAME_BYTES_MAX: usize = 65_536;
 
@@ -50,6 +54,7 @@ pub(super) fn producer(settings: &Settings) -> ClientConfig {
         .set("batch.size", "1000000")
         .set("batch.num.messages", "100000")
         .set("client.id", format!("walbridge.{}", settings.name))
+        .set("reconnect.backoff.ms", FIRST_BACKOFF_MS)
         // A broker that is back is found within a second (the library's own limit is ten).
         .set("reconnect.backoff.max.ms", "1000")
         // Below the server's 10 minutes, so that an idle connection ends between transactions and not under a commit.
@@ -91,7 +96,9 @@ pub(super) fn producer(settings: &Settings) -> ClientConfig {
 /// Properties of clients that only read or describe.
 pub(super) fn reader(settings: &Settings) -> ClientConfig {
     let mut config = ClientConfig::new();
-    config.set("client.id", format!("walbridge.{}", settings.name));
+    config
+        .set("client.id", format!("walbridge.{}", settings.name))
+        .set("reconnect.backoff.ms", FIRST_BACKOFF_MS);
     for (key, value) in &settings.properties {
         if ANY_CLIENT.iter().any(|start| key.starts_with(start)) {
             config.set(key, value);
@@ -124,8 +131,8 @@ pub(super) fn consumer(settings: &Settings, isolation: &str) -> ClientConfig {
 pub(super) struct Told;
 
 impl ClientContext for Told {
-    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
-        tell(level, fac, message);
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, words: &str) {
+        tell(level, fac, words);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
@@ -135,15 +142,15 @@ impl ClientContext for Told {
 
 impl rdkafka::consumer::ConsumerContext for Told {}
 
-fn tell(level: RDKafkaLogLevel, facility: &str, message: &str) {
+fn tell(level: RDKafkaLogLevel, facility: &str, words: &str) {
     match level {
         RDKafkaLogLevel::Emerg
         | RDKafkaLogLevel::Alert
         | RDKafkaLogLevel::Critical
         | RDKafkaLogLevel::Error
-        | RDKafkaLogLevel::Warning => tracing::warn!(facility, message, "librdkafka warns"),
+        | RDKafkaLogLevel::Warning => tracing::warn!(facility, words, "librdkafka warns"),
         RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
-            tracing::debug!(facility, message, "librdkafka tells");
+            tracing::debug!(facility, words, "librdkafka tells");
         }
     }
 }
@@ -186,13 +193,13 @@ impl Deliveries {
 }
 
 impl ClientContext for Deliveries {
-    fn log(&self, level: RDKafkaLogLevel, fac: &str, message: &str) {
+    fn log(&self, level: RDKafkaLogLevel, fac: &str, words: &str) {
         // Called from librdkafka's own threads, so also while a commit waits. FAIL: a connection broke;
         // REQTMOUT: a request was not answered, and may be sent again.
         if fac == "FAIL" || fac == "REQTMOUT" {
             self.disturbed.fetch_add(1, Ordering::AcqRel);
         }
-        tell(level, fac, message);
+        tell(level, fac, words);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {

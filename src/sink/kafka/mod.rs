@@ -37,6 +37,9 @@ pub use topics::create_topics;
 /// How long becoming the only producer may take.
 const INIT_MAX: Duration = Duration::from_secs(30);
 
+/// A step of it: how soon a stop is noticed.
+const INIT_STEP: Duration = Duration::from_millis(500);
+
 /// How long the first commit may take.
 const OPEN_MAX: Duration = Duration::from_secs(30);
 
@@ -195,9 +198,12 @@ impl Kafka {
 
     fn init(&self, producer: &BaseProducer<Deliveries>) -> Result<(), SinkError> {
         let begun = Instant::now();
+        // Connects: without a connection librdkafka looks again for one to ask for its id only after 500 ms
+        // (`rd_kafka_idemp_pid_timer_restart`). What is wrong with it the loop finds out.
+        drop(producer.client().fetch_metadata(None, INIT_STEP));
         loop {
             self.stop.check()?;
-            match producer.init_transactions(Duration::from_millis(500)) {
+            match producer.init_transactions(INIT_STEP) {
                 Ok(()) => return Ok(()),
                 // Also while the coordinator starts: the same call goes on.
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && begun.elapsed() < INIT_MAX => {
@@ -259,7 +265,7 @@ impl Sink for Kafka {
             .ready
             .take()
             .ok_or_else(|| SinkError::Transient("recover comes before open".to_owned()))?;
-        let partitions = topics::settle(&self.settings, checkpoint)?;
+        let partitions = topics::settle(producer.client(), &self.settings, checkpoint)?;
         checkpoint.nonce.clone_from(&self.nonce);
         let (commands, told) = crossbeam_channel::bounded(COMMANDS_MAX);
         let (give, back) = crossbeam_channel::bounded(COMMANDS_MAX);

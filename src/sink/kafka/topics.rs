@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
 };
+use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::finding::{Cause, Finding};
@@ -47,15 +48,15 @@ fn admin(settings: &Settings) -> Result<AdminClient<Told>, SinkError> {
 
 /// Asks for everything at once: a question for one topic by name could make it where brokers make topics themselves.
 pub(super) fn describe(settings: &Settings) -> Result<Cluster, SinkError> {
-    describe_by(&admin(settings)?, settings)
+    describe_by(admin(settings)?.inner(), settings)
 }
 
-fn describe_by(admin: &AdminClient<Told>, settings: &Settings) -> Result<Cluster, SinkError> {
-    let metadata = admin
-        .inner()
+/// As [`describe`], by a client that is there.
+pub(super) fn describe_by<C: ClientContext>(client: &Client<C>, settings: &Settings) -> Result<Cluster, SinkError> {
+    let metadata = client
         .fetch_metadata(None, REQUEST_MAX)
         .map_err(|error| from_kafka(Call::Topics, &error, &settings.brokers))?;
-    let id = admin.inner().fetch_cluster_id(REQUEST_MAX).unwrap_or_default();
+    let id = client.fetch_cluster_id(REQUEST_MAX).unwrap_or_default();
     let mut cluster = Cluster {
         id,
         brokers: metadata.brokers().len(),
@@ -91,7 +92,7 @@ pub(super) fn wanted(settings: &Settings) -> Vec<(String, i32)> {
 /// See [`SinkError`].
 pub fn create_topics(settings: &Settings) -> Result<Vec<String>, SinkError> {
     let admin = admin(settings)?;
-    let there = describe_by(&admin, settings)?;
+    let there = describe_by(admin.inner(), settings)?;
     let missing: Vec<_> = wanted(settings)
         .into_iter()
         .filter(|(name, _)| !there.partitions.contains_key(name))
@@ -119,7 +120,7 @@ pub fn create_topics(settings: &Settings) -> Result<Vec<String>, SinkError> {
     }
     let begun = Instant::now();
     loop {
-        let now = describe_by(&admin, settings)?;
+        let now = describe_by(admin.inner(), settings)?;
         if missing
             .iter()
             .all(|(name, _)| now.partitions.contains_key(name) && !now.leaderless.contains(name))
@@ -180,8 +181,12 @@ pub(super) fn properties(settings: &Settings, names: &[String]) -> Result<Vec<(S
 
 /// Makes what may be made, then proves that cluster and partitions are those the position rests on, and writes both
 /// into the checkpoint. Gives the partitions of the written topics, in their order.
-pub(super) fn settle(settings: &Settings, checkpoint: &mut Checkpoint) -> Result<Vec<i32>, SinkError> {
-    let mut there = describe(settings)?;
+pub(super) fn settle<C: ClientContext>(
+    client: &Client<C>,
+    settings: &Settings,
+    checkpoint: &mut Checkpoint,
+) -> Result<Vec<i32>, SinkError> {
+    let mut there = describe_by(client, settings)?;
     same(settings, checkpoint, &there)?;
     if wanted(settings)
         .iter()
@@ -190,7 +195,7 @@ pub(super) fn settle(settings: &Settings, checkpoint: &mut Checkpoint) -> Result
         match settings.topics.create {
             CreateTopics::Yes => {
                 create_topics(settings)?;
-                there = describe(settings)?;
+                there = describe_by(client, settings)?;
             }
             CreateTopics::No => {}
         }
