@@ -102,6 +102,11 @@ class Bench:
     def peak_mib(self) -> float:
         return self._memory("VmHWM")
 
+    def forget_peak(self) -> None:
+        """The peak is counted from here on (proc(5), clear_refs)."""
+        assert self.process is not None
+        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+
     def resident_mib(self) -> float:
         return self._memory("VmRSS")
 
@@ -134,11 +139,11 @@ def fill(postgres: Postgres, rows: int, batch: int) -> str:
 
 @contextlib.contextmanager
 def writing(postgres: Postgres, rate: int, seconds: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Single-row transactions by PostgreSQL's own load generator; `mark` holds the clock in microseconds."""
+    """Single-row transactions by PostgreSQL's own load generator; `mark` holds the clock in microseconds and the session."""
     script = DEV / "bench.sql"
     script.write_text(
         "INSERT INTO ord SELECT nextval('ids'), 1, 'new', 1, 'EUR', 1, true, clock_timestamp(), '', "
-        "(extract(epoch FROM clock_timestamp()) * 1e6)::bigint::text;\n"
+        "(extract(epoch FROM clock_timestamp()) * 1e6)::bigint || ' ' || pg_backend_pid();\n"
     )
     command = [
         str(postgres.bin / "pgbench"), "-n", "-f", str(script), "-c", "8", "-R", str(rate), "-T", str(seconds), postgres.url(),
