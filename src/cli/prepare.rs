@@ -40,6 +40,7 @@ pub(super) fn may_be_lost(finding: &Finding) -> bool {
         "source.slot_missing",
         "source.publication_missing",
         "source.publication_lacks_table",
+        "source.publication_operations",
     ]
     .contains(&finding.code)
 }

@@ -45,7 +45,7 @@ pub struct PublicationMark {
     /// Version of its row there (`xmin`): another one means that it was altered.
     pub version: String,
     /// What may be altered without losing a change, as `owner 10, as roots`: where this explains another version, nothing
-    /// was put back.
+    /// else is taken to have been altered.
     pub harmless: String,
 }
 

@@ -111,6 +111,41 @@ fn publications_that_hide_or_break_are_named() {
 }
 
 #[test]
+fn a_partition_that_is_told_under_its_roots_name_is_refused() {
+    let Some(mut world) = World::new("leaf") else { return };
+    world
+        .run("CREATE SCHEMA deep; CREATE TABLE part (id int, d int, PRIMARY KEY (id, d)) PARTITION BY LIST (d)")
+        .run("CREATE TABLE deep.mid PARTITION OF part FOR VALUES IN (1, 2) PARTITION BY LIST (d)")
+        .run("CREATE TABLE leaf PARTITION OF deep.mid FOR VALUES IN (1)")
+        .follow("leaf", Publish::Everything);
+    let name = quote::ident(&world.settings.publication);
+    world.run(&format!(
+        "CREATE PUBLICATION {name} FOR TABLE leaf WITH (publish_via_partition_root)"
+    ));
+    assert_eq!(world.found(), []);
+    for (covered, root) in [
+        ("FOR TABLE leaf, part", "public.part"),
+        ("FOR TABLE deep.mid, part", "public.part"),
+        ("FOR TABLE deep.mid", "deep.mid"),
+        ("FOR TABLES IN SCHEMA deep", "deep.mid"),
+        ("FOR ALL TABLES", "public.part"),
+    ] {
+        world.run(&format!(
+            "DROP PUBLICATION {name}; CREATE PUBLICATION {name} {covered} WITH (publish_via_partition_root)"
+        ));
+        let found = world.found();
+        assert_eq!(codes(&found), ["source.publication_root"], "{covered}");
+        assert!(
+            found[0].what.contains(&format!("under the name of {root}")),
+            "{covered}: {}",
+            found[0].what
+        );
+        world.run(found[0].repair.as_ref().unwrap().split_once("or: ").unwrap().1);
+        assert_eq!(world.found(), [], "{covered}");
+    }
+}
+
+#[test]
 fn an_open_transaction_that_blocks_the_slot_is_named() {
     let Some(mut world) = World::new("block") else { return };
     world

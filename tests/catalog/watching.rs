@@ -24,15 +24,8 @@ fn steps(name: &str) -> BTreeMap<&'static str, String> {
             "ALTER TABLE ord REPLICA IDENTITY DEFAULT".to_owned(),
         ),
         (
-            "source.publication_operations",
-            format!("ALTER PUBLICATION {name} SET (publish = 'insert')"),
-        ),
-        (
             "source.publication_altered",
-            format!(
-                "ALTER PUBLICATION {name} SET (publish = 'insert'); \
-                 ALTER PUBLICATION {name} SET (publish = 'insert, update, delete, truncate')"
-            ),
+            format!("ALTER PUBLICATION {name} SET (publish = 'insert')"),
         ),
         (
             "source.partition_attached",
@@ -52,14 +45,14 @@ fn steps(name: &str) -> BTreeMap<&'static str, String> {
 /// Makes the next step's beginning.
 fn put_back(world: &mut World, code: &str, name: &str) {
     match code {
-        "source.table_readded" | "source.publication_altered" | "source.partition_attached" => {}
+        "source.table_readded" | "source.partition_attached" => {}
         "source.identity_weaker" => {
             world.run("ALTER TABLE ord REPLICA IDENTITY FULL");
         }
         "source.table_gone" => {
             world.settings.tables.retain(|one| one.name.name != "ord");
         }
-        "source.publication_operations" => {
+        "source.publication_altered" => {
             world.run(&format!(
                 "ALTER PUBLICATION {name} SET (publish = 'insert, update, delete, truncate')"
             ));
@@ -83,7 +76,6 @@ fn a_difference_halts_the_watch_and_the_next_start() {
     let order = [
         "source.table_readded",
         "source.identity_weaker",
-        "source.publication_operations",
         "source.publication_altered",
         "source.partition_attached",
         "source.table_left",
@@ -104,15 +96,19 @@ fn a_difference_halts_the_watch_and_the_next_start() {
         assert_eq!(finding.code, code, "{finding}");
         assert!(finding.repair.is_some(), "{finding}");
         let facts = slot::read(&mut world.admin, &world.settings.slot).unwrap();
+        // Putting back what the publication tells does not tell what it did not.
+        if code == "source.publication_altered" {
+            put_back(&mut world, code, &name);
+        }
         let ground = world.ground();
         let proven = prove(Some(checkpoint), facts.as_ref(), &server(), &ground, &world.settings);
         match code {
-            // The start reads first what the publication tells.
-            "source.publication_operations" => assert_eq!(halted(proven).code, "source.publication_altered"),
             "source.partition_attached" => assert!(proven.is_ok()),
             _ => assert_eq!(halted(proven).code, code),
         }
-        put_back(&mut world, code, &name);
+        if code != "source.publication_altered" {
+            put_back(&mut world, code, &name);
+        }
     }
 }
 

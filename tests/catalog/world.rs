@@ -1,7 +1,7 @@
 //! A database of a test's own on a real server.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use walbridge::finding::Finding;
 use walbridge::flow::catalog::Catalog;
@@ -139,7 +139,12 @@ fn drop_all(root: &mut Sql, database: &str, slot: &str) {
         "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = {}",
         quote::literal(slot)
     );
-    root.run(&drop).unwrap();
+    // The server may still be about to notice that the reader is gone.
+    let begun = Instant::now();
+    while let Err(error) = root.run(&drop) {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{error}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
     root.run(&format!(
         "DROP DATABASE IF EXISTS {} WITH (FORCE)",
         quote::ident(database)

@@ -106,6 +106,7 @@ impl Watch {
         let publications = publication::read(sql, &self.settings)?;
         let ground = Ground::new(&self.settings, &catalog, &publications);
         let mut found = difference(&self.checkpoint, &ground, &self.settings);
+        found.extend(altered(&self.checkpoint, &ground));
         found.extend(
             publication::check(&self.settings, &catalog, &publications)
                 .into_iter()
@@ -122,7 +123,6 @@ impl Watch {
             found.extend(bad);
             news = good;
         }
-        found.extend(altered(&self.checkpoint, &ground));
         if let Some(finding) = found.into_iter().next() {
             return Err(halt(finding));
         }

@@ -156,16 +156,15 @@ fn publications_differ(stored: &Checkpoint, ground: &Ground, settings: &Settings
     out
 }
 
-/// The publications that tell what they told before, and were altered in between: what they told meanwhile is not known.
-/// It is the answer only where nothing else is wrong.
+/// The publications that were altered: what they told meanwhile is not known, whatever they tell now.
 pub fn altered(stored: &Checkpoint, ground: &Ground) -> Vec<Finding> {
-    let put_back = |(name, mark): (&String, &PublicationMark)| {
+    let changed = |(name, mark): (&String, &PublicationMark)| {
         let now = ground.publications.get(name)?;
         let altered = now.oid == mark.oid && now.version != mark.version && now.harmless == mark.harmless;
-        let what = format!("the publication {name} was altered and put back");
+        let what = format!("the publication {name} was altered");
         altered.then(|| lost(stored, "source.publication_altered", what, AGAIN))
     };
-    stored.publications.iter().filter_map(put_back).collect()
+    stored.publications.iter().filter_map(changed).collect()
 }
 
 fn table_differs(stored: &Checkpoint, mark: &TableMark, ground: &Ground, table: &TableName) -> Option<Finding> {

@@ -88,19 +88,7 @@ fn check_table(name: &str, facts: &PublicationFacts, table: &TableFacts) -> Vec<
             .repair(format!("ALTER PUBLICATION {publication} ADD TABLE {quoted};")),
         ];
     };
-    if table.kind == TableKind::Partitioned && facts.partitions == Partitions::AsLeaf {
-        let what = format!(
-            "the publication {name} tells the partitions of {} under their own names",
-            table.name
-        );
-        out.push(
-            error("source.publication_leaves", what)
-                .because("a mapping names the partitioned table, and its changes would not be recognised")
-                .repair(format!(
-                    "ALTER PUBLICATION {publication} SET (publish_via_partition_root = true);"
-                )),
-        );
-    }
+    out.extend(under_other_names(name, facts, table));
     let whole = format!(
         "ALTER PUBLICATION {publication} DROP TABLE {quoted}; ALTER PUBLICATION {publication} ADD TABLE {quoted};"
     );
@@ -133,6 +121,42 @@ fn check_table(name: &str, facts: &PublicationFacts, table: &TableFacts) -> Vec<
                     .repair(whole),
             );
         }
+    }
+    out
+}
+
+/// A partitioned table whose partitions come under their own names, or a partition that comes under its root's.
+fn under_other_names(name: &str, facts: &PublicationFacts, table: &TableFacts) -> Vec<Finding> {
+    let (mut out, publication) = (Vec::new(), quote::ident(name));
+    if table.kind == TableKind::Partitioned && facts.partitions == Partitions::AsLeaf {
+        let what = format!(
+            "the publication {name} tells the partitions of {} under their own names",
+            table.name
+        );
+        out.push(
+            error("source.publication_leaves", what)
+                .because("a mapping names the partitioned table, and its changes would not be recognised")
+                .repair(format!(
+                    "ALTER PUBLICATION {publication} SET (publish_via_partition_root = true);"
+                )),
+        );
+    }
+    if let Some(root) = facts
+        .members
+        .get(&table.name)
+        .and_then(|member| member.told_as.as_ref())
+    {
+        let what = format!(
+            "the publication {name} tells the changes of {} under the name of {root}",
+            table.name
+        );
+        out.push(
+            error("source.publication_root", what)
+                .because("a mapping names the partition, and its changes would not be recognised")
+                .repair(format!(
+                    "table = \"{root}\", or: ALTER PUBLICATION {publication} SET (publish_via_partition_root = false);"
+                )),
+        );
     }
     out
 }

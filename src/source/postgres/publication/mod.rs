@@ -60,6 +60,8 @@ pub struct Membership {
     pub filter: Filter,
     /// The published columns, where they are listed.
     pub columns: Option<Vec<String>>,
+    /// The published root, where the changes of this partition are told under its name.
+    pub told_as: Option<TableName>,
 }
 
 /// Whether a row filter hides rows.
@@ -215,15 +217,14 @@ fn members(sql: &mut Sql, settings: &Settings, out: &mut Publications) -> Result
          FROM pg_publication_rel r JOIN family f ON f.oid = r.prrelid {schema}) AS every \
          WHERE every.prpubid = p.oid ORDER BY every.rank, every.oid LIMIT 1) AS m WHERE p.pubname = ANY($1)"
     );
-    let names: Vec<&str> = out.keys().map(String::as_str).collect();
-    let schemas: Vec<&str> = settings.tables.iter().map(|table| table.name.schema.as_str()).collect();
-    let tables: Vec<&str> = settings.tables.iter().map(|table| table.name.name.as_str()).collect();
+    let (names, schemas, tables) = wanted(settings, out);
     let rows = sql.ask(&query, &[&names, &schemas, &tables])?;
     for row in rows {
         let member = Membership {
             oid: get(&row, 3)?,
             filter: if get(&row, 4)? { Filter::Rows } else { Filter::None },
             columns: get(&row, 5)?,
+            told_as: None,
         };
         if let Some(facts) = out.get_mut(get::<&str>(&row, 0)?) {
             facts.members.insert(
@@ -241,9 +242,59 @@ fn members(sql: &mut Sql, settings: &Settings, out: &mut Publications) -> Result
                 oid: 0,
                 filter: Filter::None,
                 columns: None,
+                told_as: None,
             };
             facts.members.entry(followed.name.clone()).or_insert(all);
         }
     }
+    roots(sql, settings, out)
+}
+
+/// Finds the mapped partitions whose changes come under an ancestor's name: of the published ancestors it is the topmost
+/// (`get_rel_sync_entry` in PostgreSQL's pgoutput.c).
+fn roots(sql: &mut Sql, settings: &Settings, out: &mut Publications) -> Result<(), SourceError> {
+    let schema = if sql.version() >= 150_000 {
+        "OR EXISTS (SELECT FROM pg_publication_namespace s WHERE s.pnpubid = p.oid AND s.pnnspid = k.relnamespace)"
+    } else {
+        ""
+    };
+    let query = format!(
+        "SELECT p.pubname::text, n.nspname::text, c.relname::text, top.schema, top.name \
+         FROM unnest($2::text[], $3::text[]) AS wanted(s, t) JOIN pg_namespace n ON n.nspname = wanted.s \
+         JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = wanted.t AND c.relispartition \
+         JOIN pg_publication p ON p.pubviaroot \
+         CROSS JOIN LATERAL (SELECT kn.nspname::text AS schema, k.relname::text AS name \
+         FROM pg_partition_ancestors(c.oid) WITH ORDINALITY AS a(relid, height) \
+         JOIN pg_class k ON k.oid = a.relid JOIN pg_namespace kn ON kn.oid = k.relnamespace \
+         WHERE k.oid <> c.oid AND (p.puballtables {schema} OR EXISTS (SELECT FROM pg_publication_rel r \
+         WHERE r.prpubid = p.oid AND r.prrelid = k.oid)) ORDER BY a.height DESC LIMIT 1) AS top \
+         WHERE p.pubname = ANY($1)"
+    );
+    let (names, schemas, tables) = wanted(settings, out);
+    for row in sql.ask(&query, &[&names, &schemas, &tables])? {
+        let table = TableName {
+            schema: get(&row, 1)?,
+            name: get(&row, 2)?,
+        };
+        let root = TableName {
+            schema: get(&row, 3)?,
+            name: get(&row, 4)?,
+        };
+        let publication = out.get_mut(get::<&str>(&row, 0)?);
+        if let Some(member) = publication.and_then(|facts| facts.members.get_mut(&table)) {
+            member.told_as = Some(root);
+        }
+    }
     Ok(())
+}
+
+/// Names of the publications, and schemas and names of the mapped tables, as parameters.
+fn wanted<'a>(settings: &'a Settings, publications: &Publications) -> (Vec<String>, Vec<&'a str>, Vec<&'a str>) {
+    let schema = |table: &'a FollowedTable| table.name.schema.as_str();
+    let name = |table: &'a FollowedTable| table.name.name.as_str();
+    (
+        publications.keys().cloned().collect(),
+        settings.tables.iter().map(schema).collect(),
+        settings.tables.iter().map(name).collect(),
+    )
 }
