@@ -20,6 +20,16 @@ const FAULT_MAX: Duration = Duration::from_secs(600);
 /// `transaction.timeout.ms` after one that was too short: the broker's default limit.
 const TRANSACTION_TIMEOUT_LONG_MS: u32 = 900_000;
 
+/// An attempt that worked for so long had got over the fault before it, whether or not there was anything to carry.
+const STEADY_MIN: Duration = Duration::from_secs(60);
+
+/// How long faults are borne.
+#[derive(Clone, Copy, Debug)]
+struct Patience {
+    fault_max: Duration,
+    steady_min: Duration,
+}
+
 /// How a bridge ended.
 #[derive(Debug)]
 pub enum Outcome {
@@ -44,6 +54,19 @@ pub struct Attempt {
 pub fn supervise(
     stop: &AtomicBool,
     status: &Status,
+    attempt: impl FnMut(Attempt) -> Result<(), BridgeError>,
+) -> Outcome {
+    let patience = Patience {
+        fault_max: FAULT_MAX,
+        steady_min: STEADY_MIN,
+    };
+    supervise_for(patience, stop, status, attempt)
+}
+
+fn supervise_for(
+    patience: Patience,
+    stop: &AtomicBool,
+    status: &Status,
     mut attempt: impl FnMut(Attempt) -> Result<(), BridgeError>,
 ) -> Outcome {
     let mut how = Attempt::default();
@@ -51,12 +74,18 @@ pub fn supervise(
     let mut good = Instant::now();
     let mut durable = status.durable_lsn();
     loop {
+        let begun = Instant::now();
         let ended = attempt(how);
-        let worked = matches!(status.state(), State::Streaming | State::Waiting);
-        if status.durable_lsn() != durable {
+        let moved = status.durable_lsn() != durable;
+        if moved {
             durable = status.durable_lsn();
             delays = self::delays();
             how = Attempt::default();
+        }
+        let works = matches!(status.state(), State::Streaming | State::Waiting);
+        // The budget is for a fault, and not for the quiet before it; one that comes back at once is still the same.
+        if moved || works && begun.elapsed() >= patience.steady_min {
+            good = Instant::now();
         }
         let (reason, why) = match ended.map_err(Fault::of) {
             Ok(()) => return Outcome::Stopped,
@@ -73,11 +102,7 @@ pub fn supervise(
                 ("transaction_timeout", why)
             }
         };
-        // The budget is for a fault, and not for the quiet before it.
-        if worked {
-            good = Instant::now();
-        }
-        if good.elapsed() > FAULT_MAX {
+        if good.elapsed() > patience.fault_max {
             return Outcome::GaveUp(why);
         }
         status.set_state(State::Retrying);
@@ -151,5 +176,54 @@ impl Fault {
             | BridgeError::Halt(finding) => Self::Halt(finding),
             reshaped @ BridgeError::Reshaped { .. } => Self::Retry("table_changed", reshaped.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::Names;
+
+    const PATIENCE: Patience = Patience {
+        fault_max: Duration::from_millis(150),
+        steady_min: Duration::from_millis(200),
+    };
+
+    fn transient() -> BridgeError {
+        BridgeError::Sink(SinkError::Transient("no leader".to_owned()))
+    }
+
+    /// Supervises attempts that all fail, after `each` has said what they do; gives how it ended and how many there were.
+    fn failing(patience: Patience, mut each: impl FnMut(&Status, u64)) -> (Outcome, u64) {
+        let (stop, status, mut attempts) = (AtomicBool::new(false), Status::new(Names::default()), 0);
+        let outcome = supervise_for(patience, &stop, &status, |_| {
+            attempts += 1;
+            each(&status, attempts);
+            if attempts == 4 {
+                stop.store(true, Ordering::Relaxed);
+            }
+            Err(transient())
+        });
+        (outcome, attempts)
+    }
+
+    #[test]
+    fn a_fault_that_comes_back_after_each_start_outlasts_the_budget() {
+        let (outcome, attempts) = failing(PATIENCE, |status, _| status.set_state(State::Streaming));
+        assert!(matches!(outcome, Outcome::GaveUp(_)), "{outcome:?}");
+        assert!(attempts > 1, "it is tried again first");
+    }
+
+    #[test]
+    fn progress_and_steady_work_begin_a_new_budget() {
+        let (outcome, attempts) = failing(PATIENCE, |status, attempt| status.moved(attempt, 0));
+        assert!(matches!(outcome, Outcome::Stopped), "{outcome:?}");
+        assert_eq!(attempts, 4);
+        let (outcome, attempts) = failing(PATIENCE, |status, _| {
+            status.set_state(State::Waiting);
+            std::thread::sleep(PATIENCE.steady_min);
+        });
+        assert!(matches!(outcome, Outcome::Stopped), "{outcome:?}");
+        assert_eq!(attempts, 4);
     }
 }
