@@ -90,6 +90,9 @@ pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, works: Works<'_>) -
     let mut batch = Batch::new(checkpoint, status.tally());
     let mut tables = Tables::new(works.mapping, status, &marks);
     let carried = carry(source, sink, works, (&mut batch, &mut tables));
+    if carried.is_ok() {
+        status.set_state(State::Stopping);
+    }
     // A row that cannot be told, or a new shape, holds up nothing that was committed before it.
     if matches!(
         carried,
@@ -156,6 +159,7 @@ fn carry<S: Source, K: Sink>(
                 batch.hand_over_if_full(sink)?;
                 if batch.is_a_pause() {
                     source.acknowledge(batch.durable(sink, status, Lsn::INVALID)?);
+                    status.heard(source.silence());
                 }
             }
             Step::Truncate { table_oids } => tables.refuse_truncate(table_oids, batch.open_transaction())?,

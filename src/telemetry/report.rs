@@ -10,7 +10,7 @@ use crate::telemetry::{KindNames, State, Status};
 /// A server that said nothing for so long is not there: it speaks at least twice in its `wal_sender_timeout` of a minute.
 const SILENCE_SECONDS_MAX: f64 = 90.0;
 /// A bridge whose thread showed no life for so long is stuck. Every wait of its own is shorter.
-const STUCK_SECONDS_MAX: f64 = 180.0;
+const STUCK_SECONDS_MAX: f64 = 900.0;
 
 /// The status at one moment; as JSON it is `/status`.
 #[derive(Clone, Debug, Serialize)]

@@ -268,8 +268,8 @@ fn readiness_says_why_not() {
         Err("the server said nothing for 91 s".to_owned())
     );
     assert_eq!(
-        ready(&|report| report.beat_seconds_ago = 181.0),
-        Err("stuck: no sign of life for 181 s".to_owned())
+        ready(&|report| report.beat_seconds_ago = 901.0),
+        Err("stuck: no sign of life for 901 s".to_owned())
     );
     status.halted("the slot is lost");
     assert_eq!(ready(&|_| {}), Err("halted: the slot is lost".to_owned()));
