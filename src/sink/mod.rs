@@ -61,7 +61,7 @@ impl SinkError {
 pub struct Progress {
     /// The last position durably stored.
     pub durable_lsn: Lsn,
-    /// Commits handed over and not yet answered.
+    /// Commits handed over that are not answered, or after which the next transaction would still be held up.
     pub commits_in_flight: usize,
 }
 

@@ -23,7 +23,7 @@ const COMMITTED: &str = "read_committed";
 /// Where the reading ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {
-    /// At the high watermark: every earlier producer is fenced, so nothing is open below it for long.
+    /// At the high watermark: for who has fenced every other producer, so that nothing is open below it for long.
     HighWatermark,
     /// Where no transaction is open: for a look beside a bridge that runs.
     Stable,

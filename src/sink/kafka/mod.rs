@@ -46,6 +46,9 @@ const OPEN_MAX: Duration = Duration::from_secs(30);
 /// Commands on their way; their bytes are limited by `queue_bytes_max`.
 const COMMANDS_MAX: usize = 64;
 
+/// Empty buffers that are kept: one is filled while one is written.
+const KEPT_MAX: usize = 2;
+
 /// The Kafka sink: a thread with the one transactional producer, and the way to it.
 ///
 /// Invariant: a producer whose transaction ended in any way that is not certain is never used again.
@@ -233,8 +236,9 @@ impl Kafka {
             }
             std::thread::sleep(Duration::from_micros(500));
         }
-        // A broker that came back without its last records would tell an older position.
-        match newest(&self.settings, End::Stable)? {
+        // A broker that came back without its last records would tell an older position. The marker of the commit may still
+        // be on its way: the high watermark lies behind the record in any case.
+        match newest(&self.settings, End::HighWatermark)? {
             Some(stored) if &stored == checkpoint => Ok(()),
             Some(stored) if stored.nonce != self.nonce => Err(SinkError::Fenced { nonce: stored.nonce }),
             Some(_) | None => Err(SinkError::Transient(
@@ -268,7 +272,7 @@ impl Sink for Kafka {
         let partitions = topics::settle(producer.client(), &self.settings, checkpoint)?;
         checkpoint.nonce.clone_from(&self.nonce);
         let (commands, told) = crossbeam_channel::bounded(COMMANDS_MAX);
-        let (give, back) = crossbeam_channel::bounded(COMMANDS_MAX);
+        let (give, back) = crossbeam_channel::bounded(KEPT_MAX);
         let shared = Arc::new(Shared::default());
         shared.durable.store(checkpoint.commit_end_lsn.0, Ordering::Release);
         let parts = Parts {

@@ -37,7 +37,7 @@ pub(super) struct Shared {
     pub(super) stop: AtomicBool,
     /// Bytes handed over and not yet with librdkafka.
     pub(super) waiting_bytes: AtomicUsize,
-    /// Commits handed over and not yet answered.
+    /// Commits handed over and not yet answered and settled.
     pub(super) commits: AtomicUsize,
     /// The last position stored.
     pub(super) durable: AtomicU64,

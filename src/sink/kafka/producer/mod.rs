@@ -36,6 +36,9 @@ const LEAVE_MAX: Duration = Duration::from_secs(1);
 /// (`rd_kafka_toppar_producer_serve`: a full batch asks for an immediate wake-up though no request is allowed).
 const BUFFERS_MAX: usize = 1;
 
+/// Buffers up to this size are used again.
+const KEPT_BYTES_MAX: usize = 4 << 20;
+
 /// Records produced between two looks at delivery reports.
 const POLL_EVERY: usize = 512;
 
@@ -141,8 +144,10 @@ impl Worker {
                     self.append(&records)?;
                     self.shared.waiting_bytes.fetch_sub(records.cost(), Ordering::AcqRel);
                     records.clear();
-                    // A full channel means that enough empty buffers are about.
-                    self.back.try_send(records).ok();
+                    // One that wide rows made large is given back to the system; a full channel has enough of them.
+                    if records.bytes.capacity() <= KEPT_BYTES_MAX {
+                        self.back.try_send(records).ok();
+                    }
                 }
                 Ok(Command::Commit(checkpoint)) => self.commit(&checkpoint)?,
                 Err(RecvTimeoutError::Timeout) => {
