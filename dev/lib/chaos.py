@@ -142,7 +142,7 @@ def main() -> int:
     faults = [name for name, count in plan.items() for _ in range(count)]
     random.Random(seed).shuffle(faults)
     seconds = max(10.0, sum(SECONDS.get(name, SECONDS["moment"]) for name in faults))
-    with harness.run() as run:
+    with harness.run(harness.Way.GATED) as run:
         chaos = Chaos(run, seed)
         run.start(seed, options.changes / seconds, options.changes, ROWS_MAX)
         run.bridge.wait_ready()

@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=30, help="how long the shop is open (default: 30)")
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     options = parser.parse_args()
-    with harness.run(Sample().show) as run:
+    with harness.run(harness.Way.DIRECT, Sample().show) as run:
         print(f"PostgreSQL {run.postgres.url('shop')}   Kafka {run.kafka.address()}   config {run.bridge.config.name}")
         run.start(int(time.time()), CHANGES_PER_SECOND, 0, ROWS_MAX)
         print(f"bridge ready after {run.bridge.wait_ready():.1f} s; events as they arrive:")

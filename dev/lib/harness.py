@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
+from enum import Enum, auto
 
 import psycopg
 
@@ -24,8 +25,15 @@ DRAIN_SECONDS_MAX = 60
 AFTERWARDS_SECONDS = 1
 
 
+class Way(Enum):
+    """How the bridge reaches the servers. Gates pass every byte through Python: what is measured behind them is theirs too."""
+
+    DIRECT = auto()
+    GATED = auto()
+
+
 class Run:
-    def __init__(self, postgres: Postgres, kafka: Kafka, show: Callable[[Seen], None] | None) -> None:
+    def __init__(self, postgres: Postgres, kafka: Kafka, show: Callable[[Seen], None] | None, way: Way) -> None:
         self.postgres, self.kafka = postgres, kafka
         url = postgres.url(NAME)
         with psycopg.connect(postgres.url(), autocommit=True) as connection:
@@ -34,10 +42,13 @@ class Run:
             connection.execute((ROOT / "docker" / "legacy.sql").read_text())
         self.log = Log(url, TABLES)
         self.log.create()
-        front = free_port()
-        self.gates = {"Kafka": Gate(kafka.front, kafka.behind, KafkaSpeech), "PostgreSQL": Gate(front, postgres.port, PostgresSpeech)}
-        way = (f"postgresql://postgres@127.0.0.1:{front}/{NAME}", f"127.0.0.1:{kafka.front}")
-        self.bridge, self.spare = Bridge(*way, "a"), Bridge(*way, "b")
+        self.gates: dict[str, Gate] = {}
+        servers = url, kafka.address()
+        if way is Way.GATED:
+            front = free_port()
+            self.gates = {"Kafka": Gate(kafka.front, kafka.behind, KafkaSpeech), "PostgreSQL": Gate(front, postgres.port, PostgresSpeech)}
+            servers = f"postgresql://postgres@127.0.0.1:{front}/{NAME}", f"127.0.0.1:{kafka.front}"
+        self.bridge, self.spare = Bridge(*servers, "a"), Bridge(*servers, "b")
         self.bridge.setup(url)
         self.reader = Reader(kafka.address(), show)
         self.witness = Witness(url, SLOT, self.reader)
@@ -116,10 +127,10 @@ class Run:
 
 
 @contextlib.contextmanager
-def run(show: Callable[[Seen], None] | None = None) -> Iterator[Run]:
+def run(way: Way, show: Callable[[Seen], None] | None = None) -> Iterator[Run]:
     check_program()
     with both() as (postgres, kafka):
-        one = Run(postgres, kafka, show)
+        one = Run(postgres, kafka, show, way)
         try:
             yield one
         finally:
