@@ -97,6 +97,7 @@ class Gate:
         self._strike: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self.struck = threading.Event()
+        self._closed = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", front), backlog=64)
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -107,6 +108,9 @@ class Gate:
             self._strike, self._armed = strike, (name, stage)
 
     def close(self) -> None:
+        self._closed.set()
+        # `close` alone does not wake the thread that waits in `accept`.
+        self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
     def _due(self, name: str, stage: str) -> bool:
@@ -119,14 +123,13 @@ class Gate:
             return True
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
+        """One that fails is that connection's affair: whoever made it was killed, or the server is away."""
+        while not self._closed.is_set():
+            with contextlib.suppress(OSError), contextlib.ExitStack() as failed:
                 front, _ = self._listener.accept()
-                try:
-                    behind = socket.create_connection(("127.0.0.1", self.behind), 5)
-                except OSError:
-                    front.close()
-                    continue
+                failed.callback(front.close)
+                behind = socket.create_connection(("127.0.0.1", self.behind), 5)
+                failed.callback(behind.close)
                 behind.settimeout(None)
                 for side in (front, behind):
                     side.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -134,6 +137,7 @@ class Gate:
                 ways = ((front, behind, speech.asks, (ASKED, SENT)), (behind, front, speech.answers, (PASSED, ANSWERED)))
                 for way in ways:
                     threading.Thread(target=self._carry, args=way, daemon=True).start()
+                failed.pop_all()
 
     def _carry(self, source: socket.socket, target: socket.socket, split: Split, stages: tuple[str, str]) -> None:
         before, after = stages

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 import struct
 import sys
 from collections.abc import Callable, Iterator
@@ -11,9 +13,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from decoding import Log, Transaction, lsn
-from gate import KafkaSpeech, PostgresSpeech, Split
+from gate import Gate, KafkaSpeech, PostgresSpeech, Split
 from judge import Judge, Verdict, murmur2
 from reader import POSITION, Seen, seen
+from servers import free_port
 from shop import STATE_TOPICS, TABLES, TOPICS, instant, records
 from witness import Cut
 
@@ -254,8 +257,44 @@ def _gate() -> Iterator[Check]:
             yield f"gate, {size} bytes at a time: {passed}", whole
 
 
+def _endures() -> Iterator[Check]:
+    """One connection that fails is not the end of the gate; closing it is."""
+    spoken = iter((ConnectionResetError(), KafkaSpeech()))
+
+    def speech() -> KafkaSpeech:
+        if isinstance(one := next(spoken), OSError):
+            raise one
+        return one
+
+    said = _frame(struct.pack(">hhi", 18, 9, 1))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(5)
+        front = free_port()
+        gate = Gate(front, server.getsockname()[1], speech)
+        heard: list[bytes] = []
+        for _ in range(2):
+            with socket.create_connection(("127.0.0.1", front), 5) as client:
+                try:
+                    behind, _ = server.accept()
+                    client.sendall(said)
+                    behind.settimeout(5)
+                    heard.append(behind.recv(len(said)))
+                    behind.close()
+                except OSError:
+                    heard.append(b"")
+        gate.close()
+    yield f"gate, a connection after one that failed: {heard}", heard == [b"", said]
+    yield "gate, closed", not _connects(front)
+
+
+def _connects(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 5):
+        return True
+    return False
+
+
 def main() -> int:
-    checks = [*_facts(), *_judged(), *_gate()]
+    checks = [*_facts(), *_judged(), *_gate(), *_endures()]
     failed = [name for name, ok in checks if not ok]
     for name in failed:
         print(f"✗ {name}")
