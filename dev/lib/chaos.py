@@ -142,6 +142,7 @@ def main() -> int:
     faults = [name for name, count in plan.items() for _ in range(count)]
     random.Random(seed).shuffle(faults)
     seconds = max(10.0, sum(SECONDS.get(name, SECONDS["moment"]) for name in faults))
+    print(f"{len(faults)} faults in about {max(1, round(seconds / 60))} min")
     with harness.run(harness.Way.GATED) as run:
         chaos = Chaos(run, seed)
         run.start(seed, options.changes / seconds, options.changes, ROWS_MAX)
