@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 
 use crate::flow::change::{CommitTime, Transaction};
-use crate::flow::event::{DomainEvent, EventKind, KindId, Value, append_json_text};
+use crate::flow::event::{DomainEvent, EventKind, Value, append_json_text};
 use crate::flow::record::{RecordSpan, Records};
 
 /// Microseconds from 1970-01-01 to 2000-01-01, from which PostgreSQL counts.
@@ -37,7 +37,6 @@ pub struct Encoder {
 #[derive(Clone, Debug)]
 struct Fragments {
     kind: EventKind,
-    event_type: String,
     /// From the id to the subject.
     after_id: Vec<u8>,
     /// From the time to the sequence.
@@ -71,18 +70,13 @@ impl Told {
 }
 
 impl Encoder {
-    /// An encoder for these kinds; [`KindId`] is the index into them.
+    /// An encoder for these kinds; a [`KindId`](crate::flow::event::KindId) is the index into them.
     pub fn new(kinds: &[EventKind], settings: &Settings) -> Self {
         Self {
             kinds: kinds.iter().map(|kind| Fragments::render(kind, settings)).collect(),
             told: Told::of(CommitTime::default(), 0),
             key: Vec::new(),
         }
-    }
-
-    /// The `type` of a kind's documents, and of the headers of its tombstones; empty for a kind that is not there.
-    pub fn event_type(&self, kind: KindId) -> &str {
-        self.kinds.get(usize::from(kind.0)).map_or("", |f| &f.event_type)
     }
 
     /// Appends one record: key, bytes of the partition, value (or, for a tombstone, the time of its headers).
@@ -141,7 +135,6 @@ impl Fragments {
         append_json_text(schema.as_bytes(), &mut after_time);
         after_time.extend_from_slice(br#","sequence":""#);
         Self {
-            event_type,
             after_id,
             after_time,
             fields: labels(&kind.fields),
