@@ -15,7 +15,7 @@ use crate::flow::position::Lsn;
 use crate::flow::record::Records;
 use crate::sink::Sink;
 use crate::source::Distance;
-use crate::telemetry::{POSTGRES_EPOCH_UNIX_MICROS, Status, Tally};
+use crate::telemetry::{Status, Tally};
 
 /// Records are handed to the sink in buffers of about this size: with the transaction that fills it, usually one request.
 const BUFFER_BYTES_MAX: usize = 800 << 10;
@@ -100,8 +100,7 @@ impl Batch {
         self.open = Some(if self.checkpoint.covers(transaction.commit_lsn) {
             Open::Published
         } else {
-            self.tally
-                .begun(transaction.commit_time.0.saturating_add(POSTGRES_EPOCH_UNIX_MICROS));
+            self.tally.begun(transaction.commit_time.unix_micros());
             Open::New(transaction)
         });
     }

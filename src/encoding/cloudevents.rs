@@ -11,9 +11,6 @@ use crate::flow::change::{CommitTime, Transaction};
 use crate::flow::event::{DomainEvent, EventKind, Value, append_json_text};
 use crate::flow::record::{RecordSpan, Records};
 
-/// Microseconds from 1970-01-01 to 2000-01-01, from which PostgreSQL counts.
-const POSTGRES_EPOCH_MICROS: i64 = 946_684_800_000_000;
-
 /// Names under which events are told: `[cloudevents]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -209,7 +206,7 @@ fn append_key(values: &[Value<'_>], labels: &[Vec<u8>], out: &mut Vec<u8>) {
 
 /// Always six digits after the point, so that it sorts as text.
 pub(super) fn rfc3339(time: CommitTime) -> String {
-    let micros = time.0.saturating_add(POSTGRES_EPOCH_MICROS);
+    let micros = time.unix_micros();
     let nearest = if micros < 0 { Timestamp::MIN } else { Timestamp::MAX };
     let time = Timestamp::from_microsecond(micros).unwrap_or(nearest);
     DateTimePrinter::new().precision(Some(6)).timestamp_to_string(&time)

@@ -4,9 +4,19 @@ use crate::flow::cell::{CellSpan, Row};
 use crate::flow::position::Lsn;
 use crate::flow::table::Table;
 
+/// 2000-01-01 00:00:00 UTC, from which PostgreSQL counts, in microseconds of Unix time.
+pub const POSTGRES_EPOCH_UNIX_MICROS: i64 = 946_684_800_000_000;
+
 /// Microseconds since 2000-01-01 00:00:00 UTC, as PostgreSQL counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CommitTime(pub i64);
+
+impl CommitTime {
+    /// Microseconds of Unix time, at most the last that fits.
+    pub fn unix_micros(self) -> i64 {
+        self.0.saturating_add(POSTGRES_EPOCH_UNIX_MICROS)
+    }
+}
 
 /// A source transaction as its BEGIN announces it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -15,8 +15,6 @@ pub use meters::Meters;
 pub use report::{EntityCount, EventCount, Positions, Report, SlotSize, Told};
 pub use tally::{Operation, Tally};
 
-/// 2000-01-01 00:00:00 UTC, from which PostgreSQL counts, in microseconds of Unix time.
-pub const POSTGRES_EPOCH_UNIX_MICROS: i64 = 946_684_800_000_000;
 /// Stands for "everything seen is durable".
 const NOTHING_OPEN: i64 = i64::MAX;
 /// Stands for a moment that has not been.

@@ -12,12 +12,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use crate::flow::change::POSTGRES_EPOCH_UNIX_MICROS;
 use crate::flow::position::Lsn;
 use crate::source::postgres::connect::Sender;
 use crate::source::postgres::connect::wire::{self, Reply};
-
-/// Seconds from 1970 to 2000, where PostgreSQL's clock begins.
-const POSTGRES_EPOCH_SECONDS: u64 = 946_684_800;
 
 /// When the server is told something.
 #[derive(Clone, Copy, Debug)]
@@ -237,6 +235,5 @@ impl Drop for Pulse {
 #[expect(clippy::disallowed_methods, reason = "the server shows when the last reply was sent")]
 fn clock_us() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let since = since.saturating_sub(Duration::from_secs(POSTGRES_EPOCH_SECONDS));
-    i64::try_from(since.as_micros()).unwrap_or(0)
+    i64::try_from(since.as_micros()).map_or(0, |unix| unix.saturating_sub(POSTGRES_EPOCH_UNIX_MICROS))
 }
