@@ -3,7 +3,6 @@
 use walbridge::flow::catalog::{Generated, Nullable, SqlType, TableKind, Toast, UniqueKind};
 use walbridge::flow::table::{ReplicaIdentity, TableName};
 use walbridge::source::postgres::settings::Publish;
-use walbridge::source::postgres::sql::quote;
 
 use crate::world::World;
 
@@ -12,7 +11,7 @@ const STRANGE: &str = "o'rd \"hdr\"; --{slot}\\";
 /// A table with something of everything.
 fn of_everything(world: &mut World) {
     let strange = STRANGE;
-    let table = quote::table(&TableName::new("public", strange));
+    let table = TableName::new("public", strange).quoted();
     world
         .run(&format!(
             "CREATE TYPE sts AS ENUM ('new', 'it''s'); CREATE DOMAIN pos AS numeric(10,2) NOT NULL; \
@@ -94,7 +93,7 @@ fn the_catalogue_is_read_as_it_is() {
             (UniqueKind::Unique, "n,ts".to_owned())
         ]
     );
-    let table = quote::table(&TableName::new("public", STRANGE));
+    let table = TableName::new("public", STRANGE).quoted();
     world.run(&format!("ALTER TABLE {table} REPLICA IDENTITY FULL"));
     let full = world.catalog().tables[&TableName::new("public", STRANGE)]
         .identity

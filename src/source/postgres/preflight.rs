@@ -227,7 +227,7 @@ fn tables(sql: &mut Sql, settings: &Settings, catalog: &Catalog) -> Result<Vec<F
                 .because("streaming does without; telling old rows (backfill) and verify do not")
                 .repair(format!(
                     "GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {} TO {role};",
-                    quote::table(name)
+                    name.quoted()
                 )),
             );
         }

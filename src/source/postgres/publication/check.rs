@@ -77,7 +77,7 @@ pub fn check(settings: &Settings, catalog: &Catalog, publications: &Publications
 
 fn check_table(name: &str, facts: &PublicationFacts, table: &TableFacts) -> Vec<Finding> {
     let mut out = Vec::new();
-    let (publication, quoted) = (quote::ident(name), quote::table(&table.name));
+    let (publication, quoted) = (quote::ident(name), table.name.quoted());
     let Some(member) = facts.members.get(&table.name) else {
         return vec![
             error(
@@ -202,7 +202,7 @@ fn breaks_writes(name: &str, facts: &PublicationFacts, table: &TableFacts) -> Op
         table.name,
         outside.into_iter().collect::<Vec<_>>().join(", ")
     );
-    let (publication, quoted) = (quote::ident(name), quote::table(&table.name));
+    let (publication, quoted) = (quote::ident(name), table.name.quoted());
     Some(error("source.column_list_identity", what).because("the application's own UPDATE and DELETE fail").repair(
         format!("ALTER PUBLICATION {publication} DROP TABLE {quoted}; ALTER PUBLICATION {publication} ADD TABLE {quoted};"),
     ))

@@ -3,7 +3,7 @@
 use crate::source::SourceError;
 use crate::source::postgres::settings::Settings;
 use crate::source::postgres::setup::grants_sql;
-use crate::source::postgres::sql::{Sql, get, quote};
+use crate::source::postgres::sql::{Sql, get};
 
 /// Whether the rights had to be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,7 @@ fn complete(sql: &mut Sql, settings: &Settings) -> Result<bool, SourceError> {
         return Ok(false);
     }
     for followed in &settings.tables {
-        let table = quote::table(&followed.name);
+        let table = followed.name.quoted();
         let row = sql.one(
             "SELECT has_schema_privilege($1, $2, 'USAGE') AND has_table_privilege($1, $3, 'SELECT')",
             &[&settings.user, &followed.name.schema, &table],

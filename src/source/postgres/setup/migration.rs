@@ -47,7 +47,7 @@ pub(super) fn statement(template: &str, values: &[(&str, String)]) -> String {
 
 fn role_values(settings: &Settings) -> Vec<(&'static str, String)> {
     let schemas: BTreeSet<&str> = settings.tables.iter().map(|one| one.name.schema.as_str()).collect();
-    let tables: Vec<String> = settings.tables.iter().map(|one| quote::table(&one.name)).collect();
+    let tables: Vec<String> = settings.tables.iter().map(|one| one.name.quoted()).collect();
     vec![
         ("role", quote::ident(&settings.user)),
         ("role_text", quote::literal(&settings.user)),

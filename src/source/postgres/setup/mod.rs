@@ -133,7 +133,7 @@ pub(crate) fn unpublishable(name: &TableName) -> Finding {
     )
     .repair(format!(
         "name an ordinary table; an unlogged one becomes one by: ALTER TABLE {} SET LOGGED;",
-        quote::table(name)
+        name.quoted()
     ))
 }
 
@@ -150,13 +150,7 @@ fn publication_statements(
     };
     let quoted = quote::ident(&name);
     let partitioned = tables.iter().any(|table| table.kind == TableKind::Partitioned);
-    let list = |tables: &[&TableFacts]| {
-        tables
-            .iter()
-            .map(|t| quote::table(&t.name))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+    let list = |tables: &[&TableFacts]| tables.iter().map(|t| t.name.quoted()).collect::<Vec<_>>().join(", ");
     let Some(facts) = present.get(&name) else {
         let for_tables = if tables.is_empty() {
             String::new()

@@ -1,13 +1,6 @@
 //! Names and texts written into SQL: identifiers as everywhere, texts only here.
 
-use crate::flow::table::TableName;
-
 pub use crate::flow::table::quoted as ident;
-
-/// A qualified table.
-pub fn table(name: &TableName) -> String {
-    name.quoted()
-}
 
 /// A list of identifiers.
 pub fn idents(names: &[String]) -> String {
