@@ -30,8 +30,6 @@ pub struct Watched {
     pub safe_bytes: Option<u64>,
     /// End of the server's log.
     pub server_lsn: Lsn,
-    /// The slot's confirmed position.
-    pub slot_confirmed: Lsn,
     /// What changed and loses nothing, but should be known: a partition more, or one less.
     pub news: Vec<Finding>,
 }
@@ -131,7 +129,6 @@ impl Watch {
             retained_bytes: slot.retained_bytes(),
             safe_bytes: slot.safe_bytes,
             server_lsn: slot.server_lsn,
-            slot_confirmed: slot.confirmed_flush.unwrap_or(Lsn::INVALID),
             news,
         })
     }
