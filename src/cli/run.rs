@@ -136,26 +136,15 @@ fn names(config: &Config) -> Names {
     };
     for entity in &config.entities {
         names.entities.push(entity.name.clone());
-        let state = entity
-            .state_topic
-            .iter()
-            .map(|topic| (entity.name.clone(), topic.text.clone()));
-        let events = entity.events.iter().filter_map(|event| {
-            let topic = event.topic.as_ref().or(entity.event_topic.as_ref())?;
-            Some((event.name.clone(), topic.text.clone()))
-        });
-        for (event, topic) in state.chain(events) {
-            let number = names
-                .topics
-                .iter()
-                .position(|known| *known == topic)
-                .unwrap_or_else(|| {
-                    names.topics.push(topic);
-                    names.topics.len() - 1
-                });
+        for (event, topic, _) in entity.told() {
+            let known = names.topics.iter().position(|known| *known == topic.text);
+            let number = known.unwrap_or_else(|| {
+                names.topics.push(topic.text.clone());
+                names.topics.len() - 1
+            });
             names.kinds.push(KindNames {
                 entity: entity.name.clone(),
-                event,
+                event: event.to_owned(),
                 topic: number,
             });
         }

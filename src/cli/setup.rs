@@ -11,6 +11,7 @@ use crate::finding::{Cause, Finding};
 use crate::flow::catalog::{Catalog, Identity, TableFacts, TableKind};
 use crate::flow::position::Lsn;
 use crate::flow::table::ReplicaIdentity;
+use crate::mapping::entity::Entity;
 use crate::sink::SinkError;
 use crate::sink::kafka::{self, settings::Holds};
 use crate::source::SourceError;
@@ -269,21 +270,12 @@ fn show_topics(config: &Config) {
     say!("--   walbridge.{}.position: partitions 1, compacted", config.name);
 }
 
-fn topics(config: &Config) -> Vec<(String, Holds)> {
-    let mut out: Vec<(String, Holds)> = Vec::new();
-    for entity in &config.entities {
-        let states = entity
-            .state_topic
-            .iter()
-            .map(|topic| (topic.text.clone(), Holds::States));
-        let events = entity
-            .event_topic
-            .iter()
-            .chain(entity.events.iter().filter_map(|event| event.topic.as_ref()));
-        for topic in states.chain(events.map(|topic| (topic.text.clone(), Holds::Events))) {
-            if !out.contains(&topic) {
-                out.push(topic);
-            }
+fn topics(config: &Config) -> Vec<(&str, Holds)> {
+    let mut out = Vec::new();
+    for (_, topic, holds) in config.entities.iter().flat_map(Entity::told) {
+        let topic = (topic.text.as_str(), holds);
+        if !out.contains(&topic) {
+            out.push(topic);
         }
     }
     out

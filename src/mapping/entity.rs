@@ -1,6 +1,7 @@
 //! Entities as declared: what a config says, complete and valid in form, not yet held against a catalogue.
 
 use crate::finding::Place;
+use crate::flow::event::Holds;
 use crate::flow::table::TableName;
 
 /// A text with its place in the config.
@@ -41,6 +42,21 @@ pub struct Entity {
     pub ignore: Vec<Located>,
     /// What to do where it is not known whether a row was the entity.
     pub on_unknown_old: OnUnknownOld,
+}
+
+impl Entity {
+    /// What is told of it, the state first: the name of each kind, its topic, and what that topic holds.
+    pub fn told(&self) -> impl Iterator<Item = (&str, &Located, Holds)> {
+        let state = self
+            .state_topic
+            .iter()
+            .map(|topic| (self.name.as_str(), topic, Holds::States));
+        let events = self.events.iter().filter_map(|event| {
+            let topic = event.topic.as_ref().or(self.event_topic.as_ref())?;
+            Some((event.name.as_str(), topic, Holds::Events))
+        });
+        state.chain(events)
+    }
 }
 
 /// `on_unknown_old`
