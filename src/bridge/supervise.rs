@@ -182,6 +182,7 @@ impl Fault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::table::TableName;
     use crate::telemetry::Names;
 
     const PATIENCE: Patience = Patience {
@@ -225,5 +226,80 @@ mod tests {
         });
         assert!(matches!(outcome, Outcome::Stopped), "{outcome:?}");
         assert_eq!(attempts, 4);
+    }
+
+    /// How it ends where attempts fail with these errors, one after the other, and how each attempt was made.
+    fn ended(errors: Vec<BridgeError>) -> (Outcome, Vec<Attempt>) {
+        let (mut errors, mut made) = (errors.into_iter(), Vec::new());
+        let status = Status::new(Names::default());
+        let outcome = supervise(&AtomicBool::new(false), &status, |attempt| {
+            made.push(attempt);
+            errors.next().map_or(Ok(()), Err)
+        });
+        (outcome, made)
+    }
+
+    fn finding() -> Box<Finding> {
+        Box::new(Finding::error(Cause::Surroundings, "test.halt", "cannot go on"))
+    }
+
+    #[test]
+    fn what_passes_is_tried_again() {
+        for error in [
+            BridgeError::Waited,
+            BridgeError::Source(SourceError::Transient("lost".to_owned())),
+            BridgeError::Sink(SinkError::Transient("lost".to_owned())),
+            BridgeError::Reshaped {
+                table: TableName::new("public", "ord"),
+                column: "c".to_owned(),
+                type_oid: 25,
+            },
+        ] {
+            let said = error.to_string();
+            let (outcome, made) = ended(vec![error]);
+            assert!(matches!(outcome, Outcome::Stopped), "{said}: {outcome:?}");
+            assert_eq!(made, [Attempt::default(); 2], "{said}");
+        }
+    }
+
+    #[test]
+    fn what_an_operator_must_mend_ends_it() {
+        for error in [
+            BridgeError::Source(SourceError::Halt(finding())),
+            BridgeError::Sink(SinkError::Halt(finding())),
+            BridgeError::Halt(finding()),
+        ] {
+            let (outcome, made) = ended(vec![error]);
+            assert!(
+                matches!(&outcome, Outcome::Halted(of) if of.code == "test.halt"),
+                "{outcome:?}"
+            );
+            assert_eq!(made.len(), 1);
+        }
+    }
+
+    #[test]
+    fn one_that_was_fenced_ends() {
+        let nonce = "two".to_owned();
+        let (outcome, made) = ended(vec![BridgeError::Sink(SinkError::Fenced { nonce })]);
+        assert!(matches!(&outcome, Outcome::Fenced(by) if by == "two"), "{outcome:?}");
+        assert_eq!(made.len(), 1);
+    }
+
+    #[test]
+    fn a_transaction_that_ran_out_of_time_gets_more_once() {
+        let overrun = || BridgeError::Sink(SinkError::Overrun("too slow".to_owned()));
+        let longer = Attempt {
+            transaction_timeout_ms: Some(TRANSACTION_TIMEOUT_LONG_MS),
+        };
+        let (outcome, made) = ended(vec![overrun()]);
+        assert!(matches!(outcome, Outcome::Stopped), "{outcome:?}");
+        assert_eq!(made, [Attempt::default(), longer]);
+        let (outcome, made) = ended(vec![overrun(), overrun()]);
+        assert!(
+            matches!(&outcome, Outcome::Halted(of) if of.code == "kafka.transaction_too_long"),
+            "{outcome:?}"
+        );
+        assert_eq!(made.len(), 2);
     }
 }
