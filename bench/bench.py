@@ -93,7 +93,7 @@ def latency(seconds: int, servers: tuple[Postgres, Kafka]) -> None:
         asked, told = Event(), Queue()
         with bench.running():
             bench.wait_streaming()
-            reader = Process(target=read, args=(kafka.address(), "latency.orders", asked, told))
+            reader = Process(target=read, args=(kafka.address(), "latency.orders", asked, told), daemon=True)
             reader.start()
             with writing(postgres, 1_000, WARM_SECONDS + seconds) as writers:
                 time.sleep(WARM_SECONDS)
