@@ -9,8 +9,8 @@ use crate::flow::event::{EventKind, KindId, TopicId};
 use crate::flow::position::{Lsn, Position};
 use crate::flow::record::{RecordSpan, Records};
 use crate::sink::kafka::settings::{CreateTopics, Holds, Settings, Topic, TopicDefaults};
-use crate::sink::memory::{Fault, Memory, Shared};
-use crate::sink::{Sink, SinkError};
+use crate::sink::memory::{Delay, Fault, Memory, Shared};
+use crate::sink::{Progress, Sink, SinkError};
 
 /// A checkpoint at a place.
 pub(crate) fn checkpoint(lsn: u64) -> Checkpoint {
@@ -154,22 +154,70 @@ fn a_sink_stores_both_or_neither<S: Sink>(make: &mut dyn FnMut(&str) -> S, seen:
     assert_eq!(seen(), ["A", "B", "E"]);
 }
 
+/// A commit that is answered at once, one that is stored at once, one that is answered as it is stored, and a slow one.
+const DELAYS: [Delay; 4] = [
+    Delay { stored: 0, answered: 0 },
+    Delay { stored: 0, answered: 2 },
+    Delay { stored: 2, answered: 0 },
+    Delay { stored: 2, answered: 2 },
+];
+
 #[test]
 fn memory_stores_both_or_neither() {
+    for delay in DELAYS {
+        let store = Shared::default();
+        store.lock().unwrap().delay([delay]);
+        let seen = || {
+            let store = store.lock().unwrap();
+            store
+                .records
+                .iter()
+                .map(|record| String::from_utf8_lossy(&record.key).into_owned())
+                .collect()
+        };
+        a_sink_stores_both_or_neither(&mut |nonce| Memory::new(Arc::clone(&store), nonce), &seen);
+    }
+}
+
+#[test]
+fn memory_fills_the_next_transaction_while_a_commit_is_under_way() {
     let store = Shared::default();
-    let seen = || {
-        let store = store.lock().unwrap();
-        store
-            .records
-            .iter()
-            .map(|record| String::from_utf8_lossy(&record.key).into_owned())
-            .collect()
+    store.lock().unwrap().delay([Delay { stored: 2, answered: 2 }]);
+    let stored = || store.lock().unwrap().checkpoints.last().unwrap().1.commit_end_lsn;
+    let mut sink = Memory::new(Arc::clone(&store), "one");
+    sink.recover().unwrap();
+    sink.open(&mut checkpoint(10)).unwrap();
+    for (lsn, key) in [(20, "A"), (30, "B")] {
+        sink.append(records(&[(key, None)], lsn - 1)).unwrap();
+        sink.commit(&checkpoint(lsn)).unwrap();
+    }
+    // Two calls later the first is stored, and its answer is not there.
+    assert_eq!(stored(), Lsn(20));
+    let progress = |lsn, commits_in_flight| Progress {
+        durable_lsn: Lsn(lsn),
+        commits_in_flight,
     };
-    a_sink_stores_both_or_neither(&mut |nonce| Memory::new(Arc::clone(&store), nonce), &seen);
+    assert_eq!(sink.progress().unwrap(), progress(10, 2));
+    assert_eq!(sink.progress().unwrap(), progress(20, 1));
+    assert_eq!(stored(), Lsn(20));
+    sink.progress().unwrap();
+    assert_eq!(sink.progress().unwrap(), progress(20, 1));
+    assert_eq!(stored(), Lsn(30));
+    // Who is gone before the answer has stored it all the same.
+    drop(sink);
+    assert_eq!(
+        Memory::new(Arc::clone(&store), "two").recover().unwrap(),
+        Some(checkpoint(30))
+    );
+    assert_eq!(store.lock().unwrap().records.len(), 2);
 }
 
 #[test]
 fn memory_fails_when_told_to() {
+    DELAYS.into_iter().for_each(memory_fails_after);
+}
+
+fn memory_fails_after(delay: Delay) {
     for (fault, kept) in [
         (Fault::Append, 10),
         (Fault::CommitLost, 10),
@@ -181,6 +229,7 @@ fn memory_fails_when_told_to() {
         let mut sink = Memory::new(Arc::clone(&store), "one");
         sink.recover().unwrap();
         sink.open(&mut checkpoint(10)).unwrap();
+        store.lock().unwrap().delay([delay]);
         store.lock().unwrap().fail(0, fault);
         let error = sink
             .append(records(&[("A", None)], 11))
@@ -190,6 +239,7 @@ fn memory_fails_when_told_to() {
                     ..checkpoint(20)
                 })
             })
+            .and_then(|()| settle(&mut sink))
             .unwrap_err();
         let as_told = match fault {
             Fault::Append | Fault::CommitLost | Fault::CommitUnknown => matches!(error, SinkError::Transient(_)),

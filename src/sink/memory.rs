@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::finding::{Cause, Finding};
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::event::{KindId, TopicId};
-use crate::flow::position::Position;
+use crate::flow::position::{Lsn, Position};
 use crate::flow::record::Records;
 use crate::sink::{Progress, Sink, SinkError};
 
@@ -23,6 +23,31 @@ pub enum Fault {
     Overrun,
     /// An operator must act.
     Halt,
+}
+
+impl Fault {
+    fn error(self) -> SinkError {
+        match self {
+            Self::Append | Self::CommitLost | Self::CommitUnknown => {
+                SinkError::Transient(format!("told to fail: {self:?}"))
+            }
+            Self::Overrun => SinkError::Overrun("told to fail: overrun".to_owned()),
+            Self::Halt => SinkError::Halt(Box::new(Finding::error(
+                Cause::Surroundings,
+                "memory.halt",
+                "told to fail: halt",
+            ))),
+        }
+    }
+}
+
+/// How long a commit is under way, counted in further calls of its sink.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delay {
+    /// Calls before it is stored.
+    pub stored: usize,
+    /// Calls after that before its answer is there. A sink that is gone by then has stored it, and nobody knows.
+    pub answered: usize,
 }
 
 /// A stored record.
@@ -49,6 +74,7 @@ pub struct Store {
     pub checkpoints: Vec<(usize, Checkpoint)>,
     /// Faults to come: at the how-manieth further commit (or the append before it), and how.
     faults: VecDeque<(usize, Fault)>,
+    delays: VecDeque<Delay>,
     generation: u64,
     fence: Option<String>,
 }
@@ -59,12 +85,30 @@ impl Store {
         self.faults.push_back((commits, fault));
     }
 
-    fn due(&mut self, fault: Fault) -> bool {
-        let due = self.faults.front() == Some(&(0, fault));
+    /// Commits are under way for so long, in turn, and again from the first; none: each is answered at once.
+    pub fn delay(&mut self, delays: impl IntoIterator<Item = Delay>) {
+        self.delays = delays.into_iter().collect();
+    }
+
+    fn fails_append(&mut self) -> bool {
+        let due = self.faults.front() == Some(&(0, Fault::Append));
         if due {
             self.faults.pop_front();
         }
         due
+    }
+
+    /// What becomes of the next commit.
+    fn next_commit(&mut self) -> (Option<Fault>, Delay) {
+        let due = self.faults.pop_front_if(|(commits, _)| *commits == 0);
+        if due.is_none()
+            && let Some((commits, _)) = self.faults.front_mut()
+        {
+            *commits = commits.saturating_sub(1);
+        }
+        let delay = self.delays.pop_front().unwrap_or_default();
+        self.delays.push_back(delay);
+        (due.map(|(_, fault)| fault), delay)
     }
 }
 
@@ -78,7 +122,32 @@ pub struct Memory {
     nonce: String,
     generation: u64,
     open: Vec<Stored>,
+    /// Commits that are not answered; only the first is under way.
+    held: VecDeque<Held>,
+    durable_lsn: Lsn,
     broken: Option<SinkError>,
+}
+
+/// A commit that is not answered.
+#[derive(Debug)]
+struct Held {
+    /// None once it is stored.
+    records: Option<Vec<Stored>>,
+    checkpoint: Checkpoint,
+    fault: Option<Fault>,
+    delay: Delay,
+}
+
+impl Held {
+    /// One call later.
+    fn pass(&mut self) {
+        let left = if self.delay.stored > 0 {
+            &mut self.delay.stored
+        } else {
+            &mut self.delay.answered
+        };
+        *left = left.saturating_sub(1);
+    }
 }
 
 impl Memory {
@@ -89,8 +158,15 @@ impl Memory {
             nonce: nonce.into(),
             generation: 0,
             open: Vec::new(),
+            held: VecDeque::new(),
+            durable_lsn: Lsn::INVALID,
             broken: Some(SinkError::Transient("the sink is not open".to_owned())),
         }
+    }
+
+    /// Commits that are not answered.
+    pub fn commits_in_flight(&self) -> usize {
+        self.held.len()
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {
@@ -117,12 +193,40 @@ impl Memory {
 
     fn break_with(&mut self, error: SinkError) -> Result<(), SinkError> {
         self.open.clear();
+        self.held.clear();
         self.broken = Some(error.clone());
         Err(error)
     }
 
-    fn write(&mut self, checkpoint: &Checkpoint) {
-        let records = std::mem::take(&mut self.open);
+    /// A call begins: the commit under way has gone on meanwhile.
+    fn turn(&mut self) -> Result<(), SinkError> {
+        self.check()?;
+        if let Some(first) = self.held.front_mut() {
+            first.pass();
+        }
+        self.settle()
+    }
+
+    /// Stores and answers what is due.
+    fn settle(&mut self) -> Result<(), SinkError> {
+        while let Some(mut first) = self.held.pop_front() {
+            let happens = first.delay.stored == 0 && matches!(first.fault, None | Some(Fault::CommitUnknown));
+            if happens && let Some(records) = first.records.take() {
+                self.write(records, &first.checkpoint);
+            }
+            if first.delay != Delay::default() {
+                self.held.push_front(first);
+                return Ok(());
+            }
+            if let Some(fault) = first.fault {
+                return self.break_with(fault.error());
+            }
+            self.durable_lsn = first.checkpoint.commit_end_lsn;
+        }
+        Ok(())
+    }
+
+    fn write(&self, records: Vec<Stored>, checkpoint: &Checkpoint) {
         let mut store = self.store();
         store.records.extend(records);
         let count = store.records.len();
@@ -134,6 +238,7 @@ impl Memory {
 impl Sink for Memory {
     fn recover(&mut self) -> Result<Option<Checkpoint>, SinkError> {
         self.open.clear();
+        self.held.clear();
         self.broken = None;
         let mut store = self.store();
         store.generation = store.generation.saturating_add(1);
@@ -146,14 +251,15 @@ impl Sink for Memory {
     fn open(&mut self, checkpoint: &mut Checkpoint) -> Result<(), SinkError> {
         self.check()?;
         checkpoint.nonce.clone_from(&self.nonce);
-        self.write(checkpoint);
+        self.write(Vec::new(), checkpoint);
+        self.durable_lsn = checkpoint.commit_end_lsn;
         Ok(())
     }
 
     fn append(&mut self, mut records: Records) -> Result<Records, SinkError> {
-        self.check()?;
-        if self.store().due(Fault::Append) {
-            self.break_with(SinkError::Transient("told to fail: append".to_owned()))?;
+        self.turn()?;
+        if self.store().fails_append() {
+            self.break_with(Fault::Append.error())?;
         }
         self.open.extend(records.spans.iter().map(|span| Stored {
             kind: span.kind,
@@ -167,40 +273,22 @@ impl Sink for Memory {
     }
 
     fn commit(&mut self, checkpoint: &Checkpoint) -> Result<(), SinkError> {
-        self.check()?;
-        let next = self.store().faults.front().copied();
-        let told = || SinkError::Transient("told to fail: commit".to_owned());
-        if let Some((0, fault)) = next
-            && self.store().due(fault)
-        {
-            let error = match fault {
-                Fault::Append | Fault::CommitLost => told(),
-                Fault::CommitUnknown => {
-                    self.write(checkpoint);
-                    told()
-                }
-                Fault::Overrun => SinkError::Overrun("told to fail: overrun".to_owned()),
-                Fault::Halt => SinkError::Halt(Box::new(Finding::error(
-                    Cause::Surroundings,
-                    "memory.halt",
-                    "told to fail: halt",
-                ))),
-            };
-            return self.break_with(error);
-        }
-        if let Some((commits, _)) = self.store().faults.front_mut() {
-            *commits = commits.saturating_sub(1);
-        }
-        self.write(checkpoint);
-        Ok(())
+        self.turn()?;
+        let (fault, delay) = self.store().next_commit();
+        self.held.push_back(Held {
+            records: Some(std::mem::take(&mut self.open)),
+            checkpoint: checkpoint.clone(),
+            fault,
+            delay,
+        });
+        self.settle()
     }
 
     fn progress(&mut self) -> Result<Progress, SinkError> {
-        self.check()?;
-        let durable = self.store().checkpoints.last().map(|(_, last)| last.commit_end_lsn);
+        self.turn()?;
         Ok(Progress {
-            durable_lsn: durable.unwrap_or_default(),
-            commits_in_flight: 0,
+            durable_lsn: self.durable_lsn,
+            commits_in_flight: self.commits_in_flight(),
         })
     }
 }

@@ -8,6 +8,7 @@
 
 mod legacy;
 mod model;
+mod watched;
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,13 +27,14 @@ use walbridge::flow::table::ReplicaIdentity;
 use walbridge::mapping::compile::compile;
 use walbridge::mapping::plan::Mapping;
 use walbridge::sink::SinkError;
-use walbridge::sink::memory::{Fault, Memory, Shared, Stored};
+use walbridge::sink::memory::{Delay, Fault, Memory, Shared, Stored};
 use walbridge::source::scripted::{Log, Scripted};
 use walbridge::source::{Distance, Hold, Source, SourceError};
 use walbridge::telemetry::{Names, Status};
 
 use crate::legacy::{Deed, Dice, deeds, table};
 use crate::model::{Copy, Told, fold};
+use crate::watched::{Met, Watched, count};
 
 const CONFIG: &str = r#"
 [bridge]
@@ -185,11 +187,16 @@ fn plan_faults(dice: &mut Dice, log: &Arc<Mutex<Log>>, store: &Shared) {
         let fault = [Fault::Append, Fault::CommitLost, Fault::CommitUnknown, Fault::Overrun];
         store.fail(dice.index(12), fault[dice.index(4)]);
     }
+    // Fewer calls than a bridge that stops has time for.
+    store.delay((0..dice.below(6)).map(|_| Delay {
+        stored: dice.index(5),
+        answered: dice.index(5),
+    }));
 }
 
-/// Runs instance after instance until everything is told; returns how many runs failed.
-fn live(mapping: &Mapping, world: (&Arc<Mutex<Log>>, &Shared), waiting: &mut VecDeque<Deed>, dice: &mut Dice) -> usize {
-    let (log, store) = world;
+/// Runs instance after instance until everything is told.
+fn live(mapping: &Mapping, world: (&Arc<Mutex<Log>>, &Shared, &Met), waiting: &mut VecDeque<Deed>, dice: &mut Dice) {
+    let (log, store, met) = world;
     let written = encoding::Settings {
         source: "walbridge/sim".to_owned(),
         type_prefix: String::new(),
@@ -207,7 +214,10 @@ fn live(mapping: &Mapping, world: (&Arc<Mutex<Log>>, &Shared), waiting: &mut Vec
             stop: &stop,
             idle: 0,
         };
-        let mut sink = Memory::new(Arc::clone(store), format!("instance {failed}"));
+        let mut sink = Watched {
+            inner: Memory::new(Arc::clone(store), format!("instance {failed}")),
+            met,
+        };
         let works = Works {
             mapping,
             encoder: &mut Encoder::new(&mapping.kinds, &written),
@@ -215,12 +225,7 @@ fn live(mapping: &Mapping, world: (&Arc<Mutex<Log>>, &Shared), waiting: &mut Vec
             stop: &stop,
             status: &status,
         };
-        match run(&mut source, &mut sink, works) {
-            Ok(()) => return failed,
-            Err(BridgeError::Source(SourceError::Transient(_)))
-            | Err(BridgeError::Sink(SinkError::Transient(_) | SinkError::Overrun(_))) => {}
-            Err(error) => panic!("cannot go on: {error}"),
-        }
+        let ended = run(&mut source, &mut sink, works);
         let acknowledged = log.lock().expect("a log").confirmed_lsn();
         let stored = store
             .lock()
@@ -232,6 +237,12 @@ fn live(mapping: &Mapping, world: (&Arc<Mutex<Log>>, &Shared), waiting: &mut Vec
             Some(acknowledged) <= stored,
             "acknowledged {acknowledged}, stored {stored:?}"
         );
+        match ended {
+            Ok(()) => return,
+            Err(BridgeError::Source(SourceError::Transient(_)))
+            | Err(BridgeError::Sink(SinkError::Transient(_) | SinkError::Overrun(_))) => count(&met.faults),
+            Err(error) => panic!("cannot go on: {error}"),
+        }
     }
     panic!("does not come to an end");
 }
@@ -258,7 +269,7 @@ fn told(mapping: &Mapping, stored: &Stored) -> Told {
     }
 }
 
-fn simulate(mapping: &Mapping, seed: u64) -> usize {
+fn simulate(mapping: &Mapping, seed: u64, met: &Met) {
     let mut dice = Dice(seed);
     let deeds = deeds(&mut dice, 40);
     let expected: Vec<Vec<Told>> = deeds.iter().map(|deed| deed.told.clone()).collect();
@@ -266,7 +277,7 @@ fn simulate(mapping: &Mapping, seed: u64) -> usize {
     let first = log.lock().expect("a log").first_position();
     store.lock().expect("a store").checkpoints.push((0, first));
     plan_faults(&mut dice, &log, &store);
-    let failed = live(mapping, (&log, &store), &mut deeds.into(), &mut dice);
+    live(mapping, (&log, &store, met), &mut deeds.into(), &mut dice);
 
     let (log, store) = (log.lock().expect("a log"), store.lock().expect("a store"));
     let all: Vec<Told> = store.records.iter().map(|stored| told(mapping, stored)).collect();
@@ -308,7 +319,6 @@ fn simulate(mapping: &Mapping, seed: u64) -> usize {
         expected.len(),
         "seed {seed}: the last position covers everything"
     );
-    failed
 }
 
 #[test]
@@ -320,10 +330,20 @@ fn a_copy_equals_its_table_at_every_commit_whatever_fails() {
         .ok()
         .map_or(1, |text| text.parse().expect("a number"));
     let mapping = mapping();
-    let failed: usize = (first..first + seeds).map(|seed| simulate(&mapping, seed)).sum();
-    println!("seeds {first} to {}: {failed} faults met", first + seeds - 1);
-    assert!(
-        u64::try_from(failed).expect("a number") > seeds,
-        "the faults do not come: {failed} in {seeds} seeds"
+    let met = Met::default();
+    (first..first + seeds).for_each(|seed| simulate(&mapping, seed, &met));
+    let [faults, waits, late_errors, early_buffers] =
+        [&met.faults, &met.waits, &met.late_errors, &met.early_buffers].map(|cell| cell.get());
+    println!(
+        "seeds {first} to {}: {faults} faults met; {waits} waits for a commit, {late_errors} errors and {early_buffers} buffers meanwhile",
+        first + seeds - 1
     );
+    let often = usize::try_from(seeds).expect("a number");
+    assert!(faults > often, "the faults do not come: {faults} in {seeds} seeds");
+    // One seed alone may meet none of it.
+    if seeds >= 20 {
+        assert!(waits > often, "commits are not under way: {waits} in {seeds} seeds");
+        assert!(late_errors > 0, "no error comes while a commit is under way");
+        assert!(early_buffers > 0, "no transaction fills while a commit is under way");
+    }
 }
