@@ -10,6 +10,7 @@ use walbridge::source::postgres::settings::{Address, Create, Publish, Settings, 
 use walbridge::source::postgres::sql::{Sql, quote};
 use walbridge::source::postgres::{setup, slot};
 
+use crate::cluster::Cluster;
 use crate::world::{World, codes, halted};
 
 #[test]
@@ -107,14 +108,10 @@ fn check_says_what_the_server_lacks() {
 
 #[test]
 fn the_certificate_of_the_server_is_verified() {
-    let Some(mut world) = World::new("tls") else { return };
-    let Ok(authority) = std::env::var("WALBRIDGE_TEST_PG_CA") else {
-        eprintln!("skipped: WALBRIDGE_TEST_PG_CA is not set");
-        return;
-    };
-    let port = match &world.settings.address {
-        Address::Tcp { port, .. } | Address::Unix { port, .. } => *port,
-    };
+    let Some(cluster) = Cluster::new("", "") else { return };
+    let authority = cluster.certify();
+    let mut world = World::on(cluster.url(), "tls");
+    let port = cluster.port;
     let encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
     world.settings.address = Address::Tcp {
         host: "localhost".to_owned(),
@@ -130,7 +127,7 @@ fn the_certificate_of_the_server_is_verified() {
     );
     world.settings.tls = Tls::VerifyFull;
     assert_eq!(halted(Sql::connect(&world.settings)).code, "source.certificate");
-    world.settings.root_cert = Some(PathBuf::from(authority));
+    world.settings.root_cert = Some(authority);
     assert!(
         Sql::connect(&world.settings)
             .unwrap()
@@ -149,16 +146,14 @@ fn the_certificate_of_the_server_is_verified() {
 
 #[test]
 fn a_refused_role_halts_and_no_message_holds_the_password() {
-    let Some(mut world) = World::new("auth") else { return };
-    world.run("DROP ROLE IF EXISTS wb_pw; CREATE ROLE wb_pw LOGIN PASSWORD 'hunter2'");
+    let hba = "local all all trust\nhost all postgres 127.0.0.1/32 trust\nhost all wb_pw 127.0.0.1/32 scram-sha-256\n";
+    let Some(cluster) = Cluster::new("", hba) else { return };
+    let mut world = World::on(cluster.url(), "auth");
+    world.run("CREATE ROLE wb_pw LOGIN PASSWORD 'hunter2'");
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("password");
     std::fs::write(&path, "hunter3\n").unwrap();
     world.settings.user = "wb_pw".to_owned();
-    if Sql::connect(&world.settings).is_ok() {
-        eprintln!("skipped: pg_hba.conf trusts wb_pw");
-        return;
-    }
     assert_eq!(halted(Sql::connect(&world.settings)).code, "source.password_missing");
     world.settings.password = Some(Secret::File(path.clone()));
     let refused = halted(Sql::connect(&world.settings));
@@ -169,8 +164,6 @@ fn a_refused_role_halts_and_no_message_holds_the_password() {
     assert!(setup::server(&mut sql).unwrap().system_identifier.len() > 10);
     world.settings.user = "wb_nohba".to_owned();
     assert_eq!(halted(Sql::connect(&world.settings)).code, "source.role_refused");
-    drop(sql);
-    world.run("DROP ROLE wb_pw");
     let url = "postgresql://u:hunter2@[bad";
     assert!(!halted(Sql::connect_as(url, None)).to_string().contains("hunter"));
 }

@@ -7,6 +7,9 @@
     reason = "a test says by a panic what went wrong, and by a line why it was skipped"
 )]
 
+#[expect(dead_code, reason = "it is the stream tests' own, and these need less of it")]
+#[path = "../stream/cluster.rs"]
+mod cluster;
 mod connecting;
 mod facts;
 mod publishing;
