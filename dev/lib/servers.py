@@ -172,6 +172,11 @@ log.cleaner.dedupe.buffer.size=4194304
     def address(self) -> str:
         return f"127.0.0.1:{self.port}"
 
+    def pid(self) -> int:
+        if self.process is None:
+            raise RuntimeError("Kafka is not started")
+        return self.process.pid
+
     def remove(self) -> None:
         self.stop(signal.SIGKILL)
         shutil.rmtree(self.home, ignore_errors=True)
@@ -199,7 +204,11 @@ def both(java: tuple[str, ...] = Kafka.SMALL) -> Iterator[tuple[Postgres, Kafka]
 
 def main() -> int:
     with both() as (postgres, kafka):
-        surroundings = {"WALBRIDGE_TEST_PG": postgres.url(), "WALBRIDGE_TEST_KAFKA": kafka.address()}
+        surroundings = {
+            "WALBRIDGE_TEST_PG": postgres.url(),
+            "WALBRIDGE_TEST_KAFKA": kafka.address(),
+            "WALBRIDGE_TEST_KAFKA_PID": str(kafka.pid()),
+        }
         return subprocess.run(sys.argv[1:], env=os.environ | surroundings, check=False).returncode
 
 
