@@ -3,6 +3,7 @@
 #![expect(
     clippy::expect_used,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "a test says by a panic what went wrong"
 )]
 
@@ -269,7 +270,19 @@ fn told(mapping: &Mapping, stored: &Stored) -> Told {
     }
 }
 
+/// Says which seed it was, wherever the panic is.
+struct Named(u64);
+
+impl Drop for Named {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("seed {}", self.0);
+        }
+    }
+}
+
 fn simulate(mapping: &Mapping, seed: u64, met: &Met) {
+    let _named = Named(seed);
     let mut dice = Dice(seed);
     let deeds = deeds(&mut dice, 40);
     let expected: Vec<Vec<Told>> = deeds.iter().map(|deed| deed.told.clone()).collect();
