@@ -3,6 +3,8 @@
 //!
 //! This page is the map; rooms stand in the order of their levels, and a room uses only rooms of lower levels.
 
+/// `[2]` Old rows on the road of the stream.
+pub mod backfill;
 /// `[4]` The whole way of a change, and who begins it again.
 pub mod bridge;
 /// `[7]` The command line.
