@@ -11,19 +11,6 @@ pub mod kafka;
 pub mod memory;
 pub mod stdout;
 
-/// What becomes of an error: only the bridge's supervisor acts on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Transient: begin again from the stored position with a new producer.
-    Retry,
-    /// Transient, and a longer transaction is needed.
-    RetryLonger,
-    /// An operator must act.
-    Halt,
-    /// Another instance of this name took over.
-    Fenced,
-}
-
 /// A sink that cannot go on.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum SinkError {
@@ -42,18 +29,6 @@ pub enum SinkError {
         /// Its nonce.
         nonce: String,
     },
-}
-
-impl SinkError {
-    /// What becomes of it.
-    pub fn fate(&self) -> Fate {
-        match self {
-            Self::Transient(_) => Fate::Retry,
-            Self::Overrun(_) => Fate::RetryLonger,
-            Self::Halt(_) => Fate::Halt,
-            Self::Fenced { .. } => Fate::Fenced,
-        }
-    }
 }
 
 /// What a sink has stored so far.

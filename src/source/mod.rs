@@ -10,15 +10,6 @@ use crate::flow::position::Lsn;
 pub mod postgres;
 pub mod scripted;
 
-/// What becomes of an error: only the bridge's supervisor acts on it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// Transient: begin again from the stored position.
-    Retry,
-    /// An operator must act.
-    Halt,
-}
-
 /// A source that cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
@@ -28,16 +19,6 @@ pub enum SourceError {
     /// Continuity cannot be proven, or the set-up does not fit: halts with the finding.
     #[error("{}", .0.what)]
     Halt(Box<Finding>),
-}
-
-impl SourceError {
-    /// What becomes of it.
-    pub fn fate(&self) -> Fate {
-        match self {
-            Self::Transient(_) => Fate::Retry,
-            Self::Halt(_) => Fate::Halt,
-        }
-    }
 }
 
 /// Whether the source is ours.

@@ -223,13 +223,13 @@ fn the_rule_of_levels_can_fail() {
     assert_eq!(
         count(
             "src/sink/mod.rs",
-            "use crate::flow::cell::Cell;\nuse crate::sink::Fate;"
+            "use crate::flow::cell::Cell;\nuse crate::sink::Sink;"
         ),
         0
     );
     assert_eq!(count("src/sink/mod.rs", "// use crate::config::Config;"), 0);
     assert_eq!(
-        count("src/sink/mod.rs", "use crate::source::Fate;"),
+        count("src/sink/mod.rs", "use crate::source::Step;"),
         1,
         "a room beside it"
     );

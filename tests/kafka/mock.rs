@@ -9,7 +9,7 @@ use walbridge::flow::position::Lsn;
 use walbridge::flow::record::Records;
 use walbridge::sink::kafka::Kafka;
 use walbridge::sink::kafka::settings::Settings;
-use walbridge::sink::{Fate, Sink};
+use walbridge::sink::{Sink, SinkError};
 
 use crate::world::{PARTITIONS, begin, put, settings, settled};
 
@@ -23,7 +23,12 @@ fn mock(settings: &mut Settings) -> MockCluster<'static, DefaultProducerContext>
 }
 
 /// What becomes of one transaction when the broker answers so, once.
-fn fate(mock: &MockCluster<'_, DefaultProducerContext>, settings: &Settings, api: Api, answer: Answer) -> Option<Fate> {
+fn fate(
+    mock: &MockCluster<'_, DefaultProducerContext>,
+    settings: &Settings,
+    api: Api,
+    answer: Answer,
+) -> Option<&'static str> {
     let mut sink = Kafka::new(settings.clone(), "one".to_owned()).unwrap();
     let mut at = begin(&mut sink).unwrap();
     mock.request_errors(api, &[answer]);
@@ -38,7 +43,12 @@ fn fate(mock: &MockCluster<'_, DefaultProducerContext>, settings: &Settings, api
         println!("{api:?} {:?}: {error}", RDKafkaErrorCode::from(answer));
     }
     mock.clear_request_errors(api);
-    told.err().map(|error| error.fate())
+    told.err().map(|error| match error {
+        SinkError::Transient(_) => "transient",
+        SinkError::Overrun(_) => "overrun",
+        SinkError::Halt(_) => "halt",
+        SinkError::Fenced { .. } => "fenced",
+    })
 }
 
 #[test]
@@ -54,61 +64,57 @@ fn each_answer_of_a_broker_has_its_fate() {
         (
             Api::AddPartitionsToTxn,
             Answer::RD_KAFKA_RESP_ERR_UNKNOWN_PRODUCER_ID,
-            Some(Fate::Retry),
+            Some("transient"),
         ),
         (
             Api::AddPartitionsToTxn,
             Answer::RD_KAFKA_RESP_ERR_PRODUCER_FENCED,
-            Some(Fate::Retry),
+            Some("transient"),
         ),
         (
             Api::AddPartitionsToTxn,
             Answer::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
-            Some(Fate::Halt),
+            Some("halt"),
         ),
         (
             Api::AddPartitionsToTxn,
             Answer::RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-            Some(Fate::Halt),
+            Some("halt"),
         ),
         (Api::Produce, Answer::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS, None),
-        (
-            Api::Produce,
-            Answer::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE,
-            Some(Fate::Halt),
-        ),
+        (Api::Produce, Answer::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, Some("halt")),
         (
             Api::Produce,
             Answer::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
-            Some(Fate::Halt),
+            Some("halt"),
         ),
-        (Api::Produce, Answer::RD_KAFKA_RESP_ERR_INVALID_RECORD, Some(Fate::Halt)),
+        (Api::Produce, Answer::RD_KAFKA_RESP_ERR_INVALID_RECORD, Some("halt")),
         (
             Api::Produce,
             Answer::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH,
-            Some(Fate::Retry),
+            Some("transient"),
         ),
         (Api::EndTxn, Answer::RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS, None),
-        (Api::EndTxn, Answer::RD_KAFKA_RESP_ERR__TRANSPORT, Some(Fate::Retry)),
+        (Api::EndTxn, Answer::RD_KAFKA_RESP_ERR__TRANSPORT, Some("transient")),
         (
             Api::EndTxn,
             Answer::RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING,
-            Some(Fate::Retry),
+            Some("transient"),
         ),
         (
             Api::EndTxn,
             Answer::RD_KAFKA_RESP_ERR_INVALID_TXN_STATE,
-            Some(Fate::Retry),
+            Some("transient"),
         ),
         (
             Api::EndTxn,
             Answer::RD_KAFKA_RESP_ERR_PRODUCER_FENCED,
-            Some(Fate::Retry),
+            Some("transient"),
         ),
         (
             Api::EndTxn,
             Answer::RD_KAFKA_RESP_ERR_TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
-            Some(Fate::Halt),
+            Some("halt"),
         ),
     ] {
         assert_eq!(fate(&mock, &settings, api, answer), wanted, "{api:?} {answer:?}");

@@ -182,38 +182,42 @@ pub(super) fn goes_on(error: &KafkaError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sink::Fate;
 
     #[test]
     fn each_class_has_its_fate() {
-        for (code, fate) in [
-            (Code::OperationTimedOut, Fate::Retry),
-            (Code::MessageTimedOut, Fate::Retry),
-            (Code::BrokerTransportFailure, Fate::Retry),
-            (Code::ConcurrentTransactions, Fate::Retry),
-            (Code::NotCoordinator, Fate::Retry),
-            (Code::CoordinatorNotAvailable, Fate::Retry),
-            (Code::InvalidTransactionalState, Fate::Retry),
-            (Code::InvalidProducerIdMapping, Fate::Retry),
-            (Code::UnknownProducerId, Fate::Retry),
-            (Code::OutOfOrderSequenceNumber, Fate::Retry),
-            (Code::OperationNotAttempted, Fate::Retry),
-            (Code::NotEnoughReplicas, Fate::Retry),
-            (Code::KafkaStorageError, Fate::Retry),
-            (Code::UnknownTopicOrPartition, Fate::Retry),
-            (Code::Unknown, Fate::Retry),
-            (Code::Fenced, Fate::Retry),
-            (Code::MessageSizeTooLarge, Fate::Halt),
-            (Code::MessageBatchTooLarge, Fate::Halt),
-            (Code::InvalidRecord, Fate::Halt),
-            (Code::TopicAuthorizationFailed, Fate::Halt),
-            (Code::TransactionalIdAuthorizationFailed, Fate::Halt),
-            (Code::ClusterAuthorizationFailed, Fate::Halt),
-            (Code::InvalidTransactionTimeout, Fate::Halt),
-            (Code::UnsupportedFeature, Fate::Halt),
-            (Code::SaslAuthenticationFailed, Fate::Halt),
+        let told = |code| from_code(Call::Commit, code, "shop");
+        for code in [
+            Code::OperationTimedOut,
+            Code::MessageTimedOut,
+            Code::BrokerTransportFailure,
+            Code::ConcurrentTransactions,
+            Code::NotCoordinator,
+            Code::CoordinatorNotAvailable,
+            Code::InvalidTransactionalState,
+            Code::InvalidProducerIdMapping,
+            Code::UnknownProducerId,
+            Code::OutOfOrderSequenceNumber,
+            Code::OperationNotAttempted,
+            Code::NotEnoughReplicas,
+            Code::KafkaStorageError,
+            Code::UnknownTopicOrPartition,
+            Code::Unknown,
+            Code::Fenced,
         ] {
-            assert_eq!(from_code(Call::Commit, code, "shop").fate(), fate, "{code:?}");
+            assert!(matches!(told(code), SinkError::Transient(_)), "{code:?}");
+        }
+        for code in [
+            Code::MessageSizeTooLarge,
+            Code::MessageBatchTooLarge,
+            Code::InvalidRecord,
+            Code::TopicAuthorizationFailed,
+            Code::TransactionalIdAuthorizationFailed,
+            Code::ClusterAuthorizationFailed,
+            Code::InvalidTransactionTimeout,
+            Code::UnsupportedFeature,
+            Code::SaslAuthenticationFailed,
+        ] {
+            assert!(matches!(told(code), SinkError::Halt(_)), "{code:?}");
         }
         assert_eq!(class(Call::Produce, Code::PolicyViolation), Class::Refused);
         assert_eq!(class(Call::Topics, Code::PolicyViolation), Class::TopicRefused);
