@@ -177,10 +177,10 @@ impl<'a> Node<'a> {
             return Some(size);
         }
         let what = format!(
-            "{} must be from {} to {} bytes",
+            "{} must be from {} to {}",
             self.path(),
-            limits.start(),
-            limits.end()
+            written(*limits.start()),
+            written(*limits.end())
         );
         report.push(self.error("config.value", what));
         None
@@ -257,9 +257,16 @@ fn size(text: &str) -> Option<usize> {
     number.parse::<usize>().ok()?.checked_mul(factor)
 }
 
+/// A size as one would write it, in the largest unit that divides it.
+fn written(bytes: usize) -> String {
+    let units = [(1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")];
+    let fits = units.iter().find(|(unit, _)| bytes > 0 && bytes.is_multiple_of(*unit));
+    fits.map_or_else(|| format!("{bytes}B"), |(unit, word)| format!("{}{word}", bytes / unit))
+}
+
 #[cfg(test)]
 mod tests {
-    use super::size;
+    use super::{size, written};
 
     #[test]
     fn sizes_are_read_in_both_thousands() {
@@ -275,6 +282,20 @@ mod tests {
         ];
         for (text, bytes) in cases {
             assert_eq!(size(text), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_limit_is_written_as_one_would_write_it() {
+        for (bytes, text) in [
+            (33_554_432, "32MiB"),
+            (68_719_476_736, "64GiB"),
+            (1_536, "1536B"),
+            (2_048, "2KiB"),
+            (0, "0B"),
+        ] {
+            assert_eq!(written(bytes), text);
+            assert_eq!(size(text), Some(bytes), "{text}");
         }
     }
 }
