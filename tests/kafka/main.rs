@@ -122,10 +122,11 @@ fn a_record_that_is_too_large_is_named_and_leaves_nothing() {
     // The broker's.
     sink.append(large(2_900_000)).unwrap();
     at.advance(Lsn(3)).unwrap();
-    halted(
+    let what = halted(
         sink.commit(&at).and_then(|()| settled(&mut sink).map(drop)),
         "kafka.record_too_large",
     );
+    assert!(what.contains(&format!("of {}:", settings.written[0].name)), "{what}");
     let at = sink.recover().unwrap().unwrap();
     assert_eq!(at.commit_end_lsn, Lsn(1));
     assert_eq!(seen(&settings), []);

@@ -148,9 +148,12 @@ pub(super) fn seen(settings: &Settings) -> Vec<(i32, String, String, usize)> {
     all
 }
 
-pub(super) fn halted<T: std::fmt::Debug>(answer: Result<T, SinkError>, code: &str) {
+pub(super) fn halted<T: std::fmt::Debug>(answer: Result<T, SinkError>, code: &str) -> String {
     match answer {
-        Err(SinkError::Halt(finding)) => assert_eq!(finding.code, code, "{finding}"),
+        Err(SinkError::Halt(finding)) => {
+            assert_eq!(finding.code, code, "{finding}");
+            finding.what
+        }
         other => panic!("{other:?} instead of {code}"),
     }
 }

@@ -27,9 +27,7 @@ impl Worker {
         };
         let text = cause.to_string();
         let mut names = self.settings.written.iter().map(|topic| &topic.name);
-        let named = names
-            .find(|name| text.contains(&format!("\"{name}\"")))
-            .unwrap_or(&topic);
+        let named = names.find(|name| speaks_of(&text, name)).unwrap_or(&topic);
         Err(self.demand(Call::Produce, cause.rdkafka_error_code().unwrap_or(code), named))
     }
 
@@ -73,5 +71,25 @@ impl Worker {
             }
         }
         from_code(call, code, thing)
+    }
+}
+
+/// Whether librdkafka's words on a failed transaction speak of this topic: by its name in quotes, or as `topic [partition]`.
+fn speaks_of(text: &str, topic: &str) -> bool {
+    text.contains(&format!("\"{topic}\"")) || text.contains(&format!(" {topic} ["))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::speaks_of;
+
+    #[test]
+    fn the_topic_that_failed_is_found_in_the_words_of_the_library() {
+        let request = "ProduceRequest for shop.orders [0] with 1 message(s) failed: Broker: Message size too large";
+        let register = "Failed to add partition \"shop.orders\" [2] to transaction";
+        for text in [request, register] {
+            assert!(speaks_of(text, "shop.orders"), "{text}");
+            assert!(!speaks_of(text, "orders") && !speaks_of(text, "shop"), "{text}");
+        }
     }
 }
