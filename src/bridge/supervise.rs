@@ -195,9 +195,9 @@ mod tests {
     }
 
     /// Supervises attempts that all fail, after `each` has said what they do; gives how it ended and how many there were.
-    fn failing(patience: Patience, mut each: impl FnMut(&Status, u64)) -> (Outcome, u64) {
+    fn failing(mut each: impl FnMut(&Status, u64)) -> (Outcome, u64) {
         let (stop, status, mut attempts) = (AtomicBool::new(false), Status::new(Names::default()), 0);
-        let outcome = supervise_for(patience, &stop, &status, |_| {
+        let outcome = supervise_for(PATIENCE, &stop, &status, |_| {
             attempts += 1;
             each(&status, attempts);
             if attempts == 4 {
@@ -210,17 +210,17 @@ mod tests {
 
     #[test]
     fn a_fault_that_comes_back_after_each_start_outlasts_the_budget() {
-        let (outcome, attempts) = failing(PATIENCE, |status, _| status.set_state(State::Streaming));
+        let (outcome, attempts) = failing(|status, _| status.set_state(State::Streaming));
         assert!(matches!(outcome, Outcome::GaveUp(_)), "{outcome:?}");
         assert!(attempts > 1, "it is tried again first");
     }
 
     #[test]
     fn progress_and_steady_work_begin_a_new_budget() {
-        let (outcome, attempts) = failing(PATIENCE, |status, attempt| status.moved(attempt, 0));
+        let (outcome, attempts) = failing(|status, attempt| status.moved(attempt, 0));
         assert!(matches!(outcome, Outcome::Stopped), "{outcome:?}");
         assert_eq!(attempts, 4);
-        let (outcome, attempts) = failing(PATIENCE, |status, _| {
+        let (outcome, attempts) = failing(|status, _| {
             status.set_state(State::Waiting);
             std::thread::sleep(PATIENCE.steady_min);
         });

@@ -160,8 +160,8 @@ impl Worker {
     }
 
     /// Begins a transaction with its first record.
-    fn begin(&mut self) -> Result<(), Over> {
-        if let Stage::Idle = self.line.stage {
+    fn begin(&mut self) -> Result<(), SinkError> {
+        if matches!(self.line.stage, Stage::Idle) {
             self.producer
                 .begin_transaction()
                 .map_err(|error| self.judge(Call::Begin, &error))?;

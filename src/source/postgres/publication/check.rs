@@ -88,7 +88,7 @@ fn check_table(name: &str, facts: &PublicationFacts, table: &TableFacts) -> Vec<
             .repair(format!("ALTER PUBLICATION {publication} ADD TABLE {quoted};")),
         ];
     };
-    out.extend(under_other_names(name, facts, table));
+    out.extend(under_other_names(name, (facts, member), table));
     let whole = format!(
         "ALTER PUBLICATION {publication} DROP TABLE {quoted}; ALTER PUBLICATION {publication} ADD TABLE {quoted};"
     );
@@ -126,7 +126,11 @@ fn check_table(name: &str, facts: &PublicationFacts, table: &TableFacts) -> Vec<
 }
 
 /// A partitioned table whose partitions come under their own names, or a partition that comes under its root's.
-fn under_other_names(name: &str, facts: &PublicationFacts, table: &TableFacts) -> Vec<Finding> {
+fn under_other_names(
+    name: &str,
+    (facts, member): (&PublicationFacts, &Membership),
+    table: &TableFacts,
+) -> Vec<Finding> {
     let (mut out, publication) = (Vec::new(), quote::ident(name));
     if table.kind == TableKind::Partitioned && facts.partitions == Partitions::AsLeaf {
         let what = format!(
@@ -141,11 +145,7 @@ fn under_other_names(name: &str, facts: &PublicationFacts, table: &TableFacts) -
                 )),
         );
     }
-    if let Some(root) = facts
-        .members
-        .get(&table.name)
-        .and_then(|member| member.told_as.as_ref())
-    {
+    if let Some(root) = &member.told_as {
         let what = format!(
             "the publication {name} tells the changes of {} under the name of {root}",
             table.name
