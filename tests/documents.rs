@@ -139,7 +139,7 @@ fn every_file_of_the_config_folder_loads() {
 fn keys(table: &toml::Table, inside: &str, found: &mut Vec<String>) {
     for (key, value) in table {
         let is_name = ["entity", "fields", "events", "public_id"].contains(&inside);
-        let is_key = !is_name && !["properties", "codes", "with", "transitions"].contains(&inside);
+        let is_key = !is_name && !["properties", "codes", "with", "transitions", "formerly"].contains(&inside);
         if is_key {
             found.push(key.clone());
         }

@@ -117,16 +117,26 @@ fn misfit_error(misfit: Misfit, table: &Table) -> BridgeError {
                 Cause::Surroundings,
                 "mapping.column_gone",
                 format!(
-                    "{entity} needs column \"{column}\" of {}, which its changes no longer carry",
+                    "{entity} needs column \"{column}\" of {}, which its changes here do not carry",
                     table.name
                 ),
             )
             .at(place)
-            .because("nothing is guessed for a column that is gone")
-            .repair(
-                "put it back into the table (or the publication), or take it out of the mapping; where it was added \
-                     later: let the former mapping run until it has passed that ALTER TABLE",
-            ),
+            .because(format!("they carry {}; nothing is guessed", carried(table)))
+            .repair(format!(
+                "renamed: [entity.{entity}.formerly] {column:?} = \"its name here\"; dropped: take it out of the mapping; \
+                 added: run the mapping without it until these changes have passed"
+            )),
         )),
+    }
+}
+
+/// Its columns, so that one sees which was renamed; the first of many.
+fn carried(table: &Table) -> String {
+    const SHOWN: usize = 12;
+    let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+    match names.split_at_checked(SHOWN) {
+        Some((shown, more)) if !more.is_empty() => format!("{} and {} more", shown.join(", "), more.len()),
+        _ => names.join(", "),
     }
 }

@@ -42,6 +42,8 @@ pub struct Entity {
     pub ignore: Vec<Located>,
     /// What to do where it is not known whether a row was the entity.
     pub on_unknown_old: OnUnknownOld,
+    /// Columns that were renamed, or will be: the name that the mapping uses, and the other one.
+    pub formerly: Vec<(Located, String)>,
 }
 
 impl Entity {

@@ -57,8 +57,18 @@ pub(super) enum FollowsOld {
 #[derive(Clone, Debug)]
 pub(super) struct PlanColumn {
     pub(super) name: String,
+    /// The other name that it has had, or will have.
+    pub(super) formerly: Option<String>,
     /// Whether every old key of the table (and of each leaf) carries it.
     pub(super) in_identity: InIdentity,
+}
+
+impl PlanColumn {
+    /// Where a tuple of this shape has it: under its name, else under its other one.
+    fn position(&self, table: &Table) -> Option<usize> {
+        let named = |name: &String| table.columns.iter().position(|column| column.name == *name);
+        named(&self.name).or_else(|| self.formerly.as_ref().and_then(named))
+    }
 }
 
 /// Whether a column is part of every identity.
@@ -226,7 +236,7 @@ impl Mapping {
             let Some(plan) = self.plans.get(number) else { continue };
             let mut places = Vec::with_capacity(plan.columns.len());
             for column in &plan.columns {
-                let Some(at) = table.columns.iter().position(|c| c.name == column.name) else {
+                let Some(at) = column.position(table) else {
                     return Err(Misfit::Missing {
                         entity: plan.entity.clone(),
                         place: plan.place.clone(),

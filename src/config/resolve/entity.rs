@@ -40,6 +40,7 @@ fn entity(name: &str, mut section: Section<'_>, report: &mut Report<'_>) -> Enti
         let words = [("halt", OnUnknownOld::Halt), ("tombstone", OnUnknownOld::Tombstone)];
         node.word(&words, report)
     });
+    let formerly = section.section("formerly", report);
     if let Some(node) = section.take("on_error") {
         super::on_error(&node, report);
     }
@@ -76,7 +77,25 @@ fn entity(name: &str, mut section: Section<'_>, report: &mut Report<'_>) -> Enti
         events: events.unwrap_or_default(),
         ignore: ignore.map(|node| names(&node, report)).unwrap_or_default(),
         on_unknown_old: on_unknown_old.unwrap_or_default(),
+        formerly: formerly.map(|section| former(section, report)).unwrap_or_default(),
     }
+}
+
+/// `column = "its other name"`
+fn former(mut section: Section<'_>, report: &mut Report<'_>) -> Vec<(Located, String)> {
+    let mut found = Vec::new();
+    for (name, node) in section.rest() {
+        let Some(former) = node.text(report) else { continue };
+        if former == name {
+            report.push(node.error("config.value", format!("{} is the same name", node.path())));
+        }
+        let column = Located {
+            text: name.to_owned(),
+            place: node.key_place(),
+        };
+        found.push((column, former));
+    }
+    found
 }
 
 /// A letter, then letters, digits and `_`: what `new.NAME` can say.

@@ -2,6 +2,7 @@
 
 mod events;
 mod fields;
+mod former;
 mod names;
 mod old;
 
@@ -42,10 +43,9 @@ pub fn compile(entities: &[Entity], catalog: &Catalog) -> Result<Compiled, Vec<F
         let Some(table) = find_table(entity, catalog, &mut out) else {
             continue;
         };
-        type_oids.insert(
-            table.name.clone(),
-            table.columns.iter().map(|c| (c.name.clone(), c.type_oid)).collect(),
-        );
+        let table = &*former::renamed(table, &entity.formerly);
+        let types: &mut BTreeMap<_, _> = type_oids.entry(table.name.clone()).or_default();
+        types.extend(table.columns.iter().map(|c| (c.name.clone(), c.type_oid)));
         if let Some(plan) = plan(entity, table, catalog, &mut out) {
             by_table.entry(table.name.clone()).or_default().push(plans.len());
             plans.push(plan);
@@ -172,6 +172,9 @@ fn plan(entity: &Entity, table: &TableFacts, catalog: &Catalog, out: &mut Out) -
     let filter_columns = asked.borrow().columns.len();
     // Both are looked at before either ends it: all findings at once.
     let fields = fields::compile(entity, table, catalog, &asked, out);
+    if filter.is_none() || fields.is_none() {
+        former::check(entity, &asked.borrow(), out);
+    }
     let (filter, fields) = (filter?, fields?);
     let key = fields::numbers(&entity.key, &fields);
     let partition_by = fields::numbers(&entity.partition_by, &fields);
@@ -205,7 +208,7 @@ fn plan(entity: &Entity, table: &TableFacts, catalog: &Catalog, out: &mut Out) -
         on_unknown_old: entity.on_unknown_old,
         follows_old: old::follows(entity),
     };
-    plan.columns = columns(&asked, table);
+    plan.columns = columns(&asked, table, entity);
     plan.events = events::compile(
         entity,
         &plan,
@@ -216,7 +219,8 @@ fn plan(entity: &Entity, table: &TableFacts, catalog: &Catalog, out: &mut Out) -
         },
         out,
     )?;
-    plan.columns = columns(&asked, table);
+    plan.columns = columns(&asked, table, entity);
+    former::check(entity, &asked.borrow(), out);
     plan.slots = asked.into_inner().slots;
     for slot in &plan.slots {
         if let Slot::Field(side, number) = slot
@@ -229,10 +233,11 @@ fn plan(entity: &Entity, table: &TableFacts, catalog: &Catalog, out: &mut Out) -
     Some(plan)
 }
 
-fn columns(asked: &RefCell<Asked>, table: &TableFacts) -> Vec<PlanColumn> {
+fn columns(asked: &RefCell<Asked>, table: &TableFacts, entity: &Entity) -> Vec<PlanColumn> {
     let known = old::identity_columns(table);
     let column = |name: &String| PlanColumn {
         name: name.clone(),
+        formerly: former::of(entity, name),
         in_identity: if known.contains(name) {
             InIdentity::Yes
         } else {
