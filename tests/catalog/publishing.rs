@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use walbridge::source::postgres::preflight::preflight;
 use walbridge::source::postgres::publication::needed;
 use walbridge::source::postgres::settings::Publish;
 use walbridge::source::postgres::sql::{Sql, quote};
@@ -140,8 +141,35 @@ fn a_partition_that_is_told_under_its_roots_name_is_refused() {
             "{covered}: {}",
             found[0].what
         );
-        world.run(found[0].repair.as_ref().unwrap().split_once("or: ").unwrap().1);
+        world.run(found[0].repair.as_ref().unwrap().rsplit_once(": ").unwrap().1);
         assert_eq!(world.found(), [], "{covered}");
+    }
+}
+
+#[test]
+fn a_root_and_its_partition_cannot_both_be_followed() {
+    let Some(mut world) = World::new("family") else { return };
+    world
+        .run("CREATE TABLE part (id int, d int, PRIMARY KEY (id, d)) PARTITION BY LIST (d)")
+        .run("CREATE TABLE mid PARTITION OF part FOR VALUES IN (1, 2) PARTITION BY LIST (d)")
+        .run("CREATE TABLE leaf PARTITION OF mid FOR VALUES IN (1)")
+        .run("CREATE TABLE other PARTITION OF part FOR VALUES IN (3)")
+        .follow("leaf", Publish::Everything);
+    let catalog = world.catalog();
+    assert!(setup::plan(&world.settings, &catalog).is_ok());
+    for (root, below) in [("part", "leaf"), ("mid", "leaf"), ("part", "mid")] {
+        world.settings.tables.clear();
+        world
+            .follow(below, Publish::Everything)
+            .follow(root, Publish::Everything);
+        let finding = halted(world.apply());
+        assert_eq!(finding.code, "source.publication_root");
+        let what = format!("the changes of public.{below} under the name of public.{root}");
+        assert!(finding.what.contains(&what), "{}", finding.what);
+        assert!(world.publications().is_empty());
+        let (_, said) = preflight(&world.settings).unwrap();
+        let said = said.iter().filter(|finding| finding.code == "source.publication_root");
+        assert_eq!(said.map(|finding| &finding.what).collect::<Vec<_>>(), [&finding.what]);
     }
 }
 

@@ -38,11 +38,8 @@ pub fn preflight(settings: &Settings) -> Result<(Catalog, Vec<Finding>), SourceE
     // What setup would refuse is said before it is asked to.
     if let Err(refused) = setup::plan(settings, &catalog) {
         let new = |f: &Finding| publishing.iter().all(|told| told.repair != f.repair);
-        out.extend(
-            refused
-                .into_iter()
-                .filter(|f| f.code == "source.identity_missing" && new(f)),
-        );
+        let said = ["source.identity_missing", "source.publication_root"];
+        out.extend(refused.into_iter().filter(|f| said.contains(&f.code) && new(f)));
     }
     out.extend(publishing);
     out.extend(slot::check_slot(slot.as_ref(), settings));
@@ -210,10 +207,7 @@ fn tables(sql: &mut Sql, settings: &Settings, catalog: &Catalog) -> Result<Vec<F
             continue;
         }
         let row = sql.one(
-            "SELECT has_table_privilege(current_user, $1::oid, 'SELECT') AND has_schema_privilege(current_user, $2, 'USAGE'), \
-             coalesce((SELECT n.nspname || '.' || c.relname FROM pg_partition_ancestors($1::oid) a \
-             JOIN pg_class c ON c.oid = a.relid JOIN pg_namespace n ON n.oid = c.relnamespace \
-             WHERE a.relid <> $1::oid ORDER BY c.relispartition LIMIT 1), '')",
+            "SELECT has_table_privilege(current_user, $1::oid, 'SELECT') AND has_schema_privilege(current_user, $2, 'USAGE')",
             &[&table.oid, &name.schema],
         )?;
         if !get::<bool>(&row, 0)? {
@@ -229,16 +223,6 @@ fn tables(sql: &mut Sql, settings: &Settings, catalog: &Catalog) -> Result<Vec<F
                     "GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {} TO {role};",
                     name.quoted()
                 )),
-            );
-        }
-        let root: &str = get(&row, 1)?;
-        if !root.is_empty() {
-            out.push(
-                warning("source.table_partition", format!("{name} is a partition of {root}"))
-                    .because(
-                        "where its root is published by its own name, changes of this partition are told under that",
-                    )
-                    .repair(format!("table = \"{root}\"")),
             );
         }
     }

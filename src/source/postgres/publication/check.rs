@@ -117,7 +117,7 @@ fn check_table(name: &str, facts: &PublicationFacts, table: &TableFacts) -> Vec<
             );
             out.push(
                 Finding::warning(Cause::Surroundings, "source.column_list", what)
-                    .because("an entity that names one of them gets no value")
+                    .because("a bridge whose mapping names one of them halts at the table's first change")
                     .repair(whole),
             );
         }
@@ -146,36 +146,9 @@ fn under_other_names(
         );
     }
     if let Some(root) = &member.told_as {
-        let what = format!(
-            "the publication {name} tells the changes of {} under the name of {root}",
-            table.name
-        );
-        out.push(
-            error("source.publication_root", what)
-                .because("a mapping names the partition, and its changes would not be recognised")
-                .repair(format!(
-                    "table = \"{root}\", or: ALTER PUBLICATION {publication} SET (publish_via_partition_root = false);"
-                )),
-        );
+        out.push(under_root(name, &table.name, root));
     }
     out
-}
-
-/// The column of `wanted` that the publications do not send, for the mapping's check of what it reads.
-pub fn hidden<'c>(publications: &Publications, table: &TableName, wanted: &'c [String]) -> Vec<&'c String> {
-    let lists: Vec<&Membership> = publications
-        .values()
-        .filter_map(|facts| facts.members.get(table))
-        .collect();
-    let sent = |column: &String| {
-        lists
-            .iter()
-            .any(|member| member.columns.as_ref().is_none_or(|columns| columns.contains(column)))
-    };
-    wanted
-        .iter()
-        .filter(|column| !lists.is_empty() && !sent(column))
-        .collect()
 }
 
 /// A membership that makes the application's own UPDATE and DELETE fail.
@@ -206,6 +179,18 @@ fn breaks_writes(name: &str, facts: &PublicationFacts, table: &TableFacts) -> Op
     Some(error("source.column_list_identity", what).because("the application's own UPDATE and DELETE fail").repair(
         format!("ALTER PUBLICATION {publication} DROP TABLE {quoted}; ALTER PUBLICATION {publication} ADD TABLE {quoted};"),
     ))
+}
+
+/// The finding for a mapped partition whose changes come under the name of a root.
+pub(crate) fn under_root(publication: &str, table: &TableName, root: &TableName) -> Finding {
+    let what = format!("the publication {publication} tells the changes of {table} under the name of {root}");
+    error("source.publication_root", what)
+        .because("a mapping names the partition, and its changes would not be recognised")
+        .repair(format!(
+            "table = \"{root}\", or, where no entity stands on {root}: ALTER PUBLICATION {} SET \
+             (publish_via_partition_root = false);",
+            quote::ident(publication)
+        ))
 }
 
 /// The finding for a table without identity in a publication that tells updates.

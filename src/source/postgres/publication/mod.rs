@@ -11,8 +11,8 @@ use crate::source::postgres::sql::{Sql, get};
 
 mod check;
 
-pub(crate) use crate::source::postgres::publication::check::no_identity;
-pub use crate::source::postgres::publication::check::{check, hidden};
+pub use crate::source::postgres::publication::check::check;
+pub(crate) use crate::source::postgres::publication::check::{no_identity, under_root};
 
 /// A publication.
 #[derive(Clone, Debug, PartialEq, Eq)]

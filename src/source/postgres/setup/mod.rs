@@ -74,6 +74,7 @@ pub fn plan_from(settings: &Settings, catalog: &Catalog, present: &Present) -> R
         "source.row_filter",
         "source.column_list_identity",
         "source.identity_missing",
+        "source.publication_root",
     ];
     let there = publication::check(settings, catalog, &present.publications);
     for finding in there.into_iter().filter(|finding| unfit.contains(&finding.code)) {
@@ -115,6 +116,9 @@ fn refusal(settings: &Settings, catalog: &Catalog, followed: &FollowedTable) -> 
     if table.kind == TableKind::Unpublishable {
         return Some(unpublishable(&table.name));
     }
+    if let Some(root) = mapped_root(catalog, table) {
+        return Some(publication::under_root(&settings.publication, &table.name, root));
+    }
     match (publication::home(followed.publish, table), followed.publish) {
         (Home::Inserts, _) | (Home::Main, Publish::InsertsSuffice) => None,
         (Home::Main, Publish::Everything) => {
@@ -122,6 +126,19 @@ fn refusal(settings: &Settings, catalog: &Catalog, followed: &FollowedTable) -> 
             Some(publication::no_identity(&settings.publication, bare))
         }
     }
+}
+
+/// The mapped table that holds all rows of this one. Changes have one name: the root's, or the partition's own.
+fn mapped_root<'c>(catalog: &'c Catalog, table: &TableFacts) -> Option<&'c TableName> {
+    let rows_of = |name: &TableName, table: &TableFacts| table.leaves.iter().any(|leaf| leaf.name == *name);
+    let mut others = catalog.tables.values().filter(|other| other.oid != table.oid);
+    let holds_all = |other: &&TableFacts| match table.kind {
+        TableKind::Partitioned => {
+            !table.leaves.is_empty() && table.leaves.iter().all(|leaf| rows_of(&leaf.name, other))
+        }
+        TableKind::Ordinary | TableKind::Unpublishable => rows_of(&table.name, other),
+    };
+    others.find(holds_all).map(|other| &other.name)
 }
 
 /// The finding for a view, a foreign or an unlogged table.
