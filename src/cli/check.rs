@@ -104,9 +104,9 @@ fn print_json(found: &[Finding]) {
 fn surroundings(config: &Config) -> Vec<Finding> {
     let mut found = Vec::new();
     let catalog = match postgres::preflight::preflight(&config.source) {
-        Ok((catalog, of_source)) => {
-            found.extend(of_source);
-            Some(catalog)
+        Ok(of_source) => {
+            found.extend(of_source.findings);
+            Some(of_source.catalog)
         }
         Err(error) => {
             found.push(of_source(config, error));

@@ -13,6 +13,7 @@ use crate::cli::{Exit, LogFormat, findings, prepare, stopping};
 use crate::config::{self, Config, Loaded, SinkChoice, Sources};
 use crate::encoding::Encoder;
 use crate::finding::{Cause, Finding, Severity};
+use crate::flow::position::Lsn;
 use crate::flow::table::TableName;
 use crate::http;
 use crate::sink::kafka::settings::Settings;
@@ -20,6 +21,7 @@ use crate::sink::kafka::{self, Kafka, Stop};
 use crate::sink::stdout::Lines;
 use crate::source::SourceError;
 use crate::source::postgres::catalog::{Retyped, retype};
+use crate::source::postgres::preflight::{Surroundings, preflight};
 use crate::source::postgres::settings::Create;
 use crate::source::postgres::sql::Sql;
 use crate::source::postgres::watch::Watched;
@@ -207,7 +209,17 @@ impl Worker {
         (source, retyped): (&mut Postgres, &[Retyped]),
     ) -> Result<(), BridgeError> {
         let config = &self.config;
-        let (mut catalog, found) = postgres::preflight::preflight(&config.source)?;
+        let Surroundings {
+            mut catalog,
+            slot,
+            findings: found,
+        } = preflight(&config.source)?;
+        // Known also where the attempt gets no further.
+        if let Some(slot) = slot {
+            self.status.acknowledged(slot.confirmed_flush.unwrap_or(Lsn::INVALID).0);
+            self.status
+                .server(slot.server_lsn.0, slot.retained_bytes(), slot.safe_bytes);
+        }
         if !retyped.is_empty() {
             retype(&mut Sql::connect(&config.source)?, &mut catalog, retyped)?;
         }

@@ -92,6 +92,8 @@ pub struct KindNames {
 struct Story {
     state: State,
     since: Instant,
+    /// Since when it carries nothing; none while it does, or another bridge does.
+    apart: Option<Instant>,
     restarts: u64,
     restart: Option<(Instant, String, String)>,
     halt: Option<(Instant, String)>,
@@ -131,6 +133,7 @@ impl Status {
             story: Mutex::new(Story {
                 state: State::Starting,
                 since: born,
+                apart: Some(born),
                 restarts: 0,
                 restart: None,
                 halt: None,
@@ -144,8 +147,13 @@ impl Status {
         self.beat();
         let mut story = self.story();
         if story.state != state {
+            let now = Instant::now();
+            story.apart = match state {
+                State::Streaming | State::Waiting => None,
+                State::Starting | State::Retrying | State::Halted | State::Stopping => story.apart.or(Some(now)),
+            };
             story.state = state;
-            story.since = Instant::now();
+            story.since = now;
         }
     }
 
@@ -176,6 +184,11 @@ impl Status {
             retained_bytes,
             safe_bytes,
         });
+    }
+
+    /// Everything up to here was acknowledged, and so is durable; known before the stored position is read.
+    pub fn acknowledged(&self, confirmed_lsn: u64) {
+        self.durable_lsn.fetch_max(confirmed_lsn, Ordering::Relaxed);
     }
 
     /// The bridge begins again after a transient fault; `reason` is one word for the metric, `what` the error.
@@ -230,12 +243,15 @@ impl Status {
         tally.tell_oldest();
     }
 
-    /// Age of the oldest source commit that is seen and not durable, in seconds; 0 where there is none.
+    /// Age of the oldest source commit that is seen and not durable, in seconds; 0 where there is none. While nothing is
+    /// carried nothing is seen: then at least so long as that lasts.
     pub fn lag_seconds(&self) -> f64 {
-        match self.oldest_unix_micros.load(Ordering::Relaxed) {
+        let open = match self.oldest_unix_micros.load(Ordering::Relaxed) {
             NOTHING_OPEN => 0.0,
             oldest => seconds_between(oldest, unix_micros()),
-        }
+        };
+        let apart = self.story().apart;
+        apart.map_or(open, |since| open.max(since.elapsed().as_secs_f64()))
     }
 
     /// Log that is not durable in Kafka yet, in bytes, as far as is known.

@@ -30,7 +30,7 @@ pub struct Report {
     pub beat_seconds_ago: f64,
     /// Since the server last said something; none before it has.
     pub heard_seconds_ago: Option<f64>,
-    /// Age of the oldest source commit that is seen and not durable.
+    /// Age of the oldest source commit that is seen and not durable; while nothing is carried, at least for how long.
     pub lag_seconds: f64,
     /// Log that is not durable in Kafka yet.
     pub lag_bytes: u64,
@@ -178,6 +178,7 @@ impl Status {
             topic: names.topics.get(kind.topic).cloned().unwrap_or_default(),
             records: self.meters.events(number),
         };
+        let lag_seconds = self.lag_seconds();
         let story = self.story();
         let last_restart = story
             .restart
@@ -191,7 +192,7 @@ impl Status {
             up_seconds: self.born.elapsed().as_secs_f64(),
             beat_seconds_ago: seconds(&self.beat_ms).unwrap_or(0.0),
             heard_seconds_ago: seconds(&self.heard_ms),
-            lag_seconds: self.lag_seconds(),
+            lag_seconds,
             lag_bytes: self.lag_bytes(),
             position: Positions {
                 durable: self.durable_lsn.load(Ordering::Relaxed),

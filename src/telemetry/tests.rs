@@ -136,6 +136,7 @@ fn a_tally_used_again_begins_at_zero() {
 #[test]
 fn lag_is_the_age_of_the_oldest_commit_that_is_not_durable() {
     let status = Status::new(names());
+    status.set_state(State::Streaming);
     let mut tally = status.tally();
     assert!(status.lag_seconds() < 0.001);
     tally.begun(seconds_ago(30));
@@ -158,6 +159,7 @@ fn lag_is_the_age_of_the_oldest_commit_that_is_not_durable() {
 #[test]
 fn a_run_that_failed_leaves_its_lag_and_counts_nothing() {
     let status = Status::new(names());
+    status.set_state(State::Streaming);
     let mut tally = status.tally();
     tally.begun(seconds_ago(30));
     tally.record(0);
@@ -180,8 +182,38 @@ fn a_run_that_failed_leaves_its_lag_and_counts_nothing() {
 }
 
 #[test]
+fn while_nothing_is_carried_the_lag_grows() {
+    let status = Status::new(names());
+    let lags = |least: f64| {
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(
+            status.lag_seconds() >= least,
+            "{:?}: {}",
+            status.state(),
+            status.lag_seconds()
+        );
+    };
+    lags(0.02);
+    status.set_state(State::Retrying);
+    status.set_state(State::Starting);
+    lags(0.04);
+    for carries in [State::Streaming, State::Waiting] {
+        status.set_state(carries);
+        assert!(status.lag_seconds().abs() < f64::EPSILON, "{carries:?}");
+        for not in [State::Retrying, State::Halted, State::Stopping] {
+            status.set_state(not);
+            lags(0.02);
+        }
+    }
+    let mut tally = status.tally();
+    tally.begun(seconds_ago(30));
+    assert!(status.lag_seconds() >= 30.0, "what was seen is older");
+}
+
+#[test]
 fn a_clock_that_is_behind_shows_no_negative_lag() {
     let status = Status::new(names());
+    status.set_state(State::Streaming);
     let mut tally = status.tally();
     tally.begun(seconds_ago(-60));
     assert!(status.lag_seconds().abs() < f64::EPSILON);
@@ -199,6 +231,8 @@ fn bytes_are_counted_to_the_farther_end() {
     let status = Status::new(names());
     status.server(5_000, 700, None);
     assert_eq!(status.lag_bytes(), 0, "nothing is known of what is durable");
+    status.acknowledged(900);
+    assert_eq!(status.lag_bytes(), 4_100, "what was acknowledged is durable");
     status.moved(1_000, 1_500);
     assert_eq!(status.lag_bytes(), 4_000);
     status.moved(6_000, 6_200);

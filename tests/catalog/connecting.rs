@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use walbridge::finding::{Finding, Severity};
 use walbridge::secret::Secret;
 use walbridge::source::SourceError;
-use walbridge::source::postgres::preflight::preflight;
+use walbridge::source::postgres::preflight::{Surroundings, preflight};
 use walbridge::source::postgres::settings::{Address, Create, Publish, Settings, Tls};
 use walbridge::source::postgres::sql::{Sql, quote};
 use walbridge::source::postgres::{setup, slot};
@@ -26,7 +26,7 @@ fn the_grants_and_the_way_back_are_sql_that_runs() {
         let grants = setup::grants_sql(&world.settings);
         world.admin.run(&grants).unwrap();
     }
-    let (_, found) = preflight(&world.settings).unwrap();
+    let found = preflight(&world.settings).unwrap().findings;
     assert!(
         found
             .iter()
@@ -39,7 +39,7 @@ fn the_grants_and_the_way_back_are_sql_that_runs() {
             "ALTER ROLE {role} NOREPLICATION; REVOKE SELECT ON public.\"o'rd\" FROM {role}"
         ))
         .unwrap();
-    let (_, found) = preflight(&world.settings).unwrap();
+    let found = preflight(&world.settings).unwrap().findings;
     assert!(codes(&found).contains(&"source.role_replication") && codes(&found).contains(&"source.select"));
     let away = setup::removal_sql(&world.settings).replace(
         "REVOKE SELECT",
@@ -65,7 +65,11 @@ fn check_says_what_the_server_lacks() {
         .follow("scratch", Publish::Everything)
         .follow("v", Publish::Everything)
         .follow("ord_hrd", Publish::Everything);
-    let (catalog, found) = preflight(&world.settings).unwrap();
+    let Surroundings {
+        catalog,
+        findings: found,
+        ..
+    } = preflight(&world.settings).unwrap();
     assert_eq!(catalog.tables.len(), 2);
     let errors: Vec<Finding> = found.into_iter().filter(|f| f.severity == Severity::Error).collect();
     assert_eq!(
@@ -83,7 +87,7 @@ fn check_says_what_the_server_lacks() {
         Some("table = \"public.ord_hdr\", if that is meant")
     );
     world.settings.create = Create::OnFirstStart;
-    let (_, found) = preflight(&world.settings).unwrap();
+    let found = preflight(&world.settings).unwrap().findings;
     assert!(
         found
             .iter()

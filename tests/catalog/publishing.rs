@@ -167,8 +167,11 @@ fn a_root_and_its_partition_cannot_both_be_followed() {
         let what = format!("the changes of public.{below} under the name of public.{root}");
         assert!(finding.what.contains(&what), "{}", finding.what);
         assert!(world.publications().is_empty());
-        let (_, said) = preflight(&world.settings).unwrap();
-        let said = said.iter().filter(|finding| finding.code == "source.publication_root");
+        let seen = preflight(&world.settings).unwrap();
+        let said = seen
+            .findings
+            .iter()
+            .filter(|finding| finding.code == "source.publication_root");
         assert_eq!(said.map(|finding| &finding.what).collect::<Vec<_>>(), [&finding.what]);
     }
 }

@@ -19,11 +19,22 @@ const RETAINED_BYTES_WARN: u64 = 4 << 30;
 /// Age in seconds above which a prepared transaction is worth a warning.
 const PREPARED_SECONDS_WARN: i64 = 300;
 
+/// What `check` and a start see of the server.
+#[derive(Debug)]
+pub struct Surroundings {
+    /// The mapped tables.
+    pub catalog: Catalog,
+    /// The slot.
+    pub slot: Option<SlotFacts>,
+    /// What must or should be put right.
+    pub findings: Vec<Finding>,
+}
+
 /// Reads everything, and says what must or should be put right.
 ///
 /// # Errors
 /// See [`SourceError`]: only what keeps it from reading.
-pub fn preflight(settings: &Settings) -> Result<(Catalog, Vec<Finding>), SourceError> {
+pub fn preflight(settings: &Settings) -> Result<Surroundings, SourceError> {
     let mut sql = Sql::connect(settings)?;
     let names: Vec<TableName> = settings.tables.iter().map(|followed| followed.name.clone()).collect();
     let catalog = catalog::read(&mut sql, &names)?;
@@ -47,7 +58,11 @@ pub fn preflight(settings: &Settings) -> Result<(Catalog, Vec<Finding>), SourceE
         out.extend(health(slot));
     }
     out.extend(prepared(&mut sql)?);
-    Ok((catalog, out))
+    Ok(Surroundings {
+        catalog,
+        slot,
+        findings: out,
+    })
 }
 
 fn error(code: &'static str, what: impl Into<String>) -> Finding {
