@@ -192,11 +192,18 @@ fn hold<S: Source>(source: &mut S, stop: &AtomicBool, status: &Status) -> Result
     let mut waited = false;
     while !stop.load(Ordering::Relaxed) {
         match source.hold()? {
+            Hold::Taken { .. } if waited => {
+                tracing::info!("the slot is free: begins with the catalogue as it is now");
+                return Ok(Held::Late);
+            }
             Hold::Taken { confirmed_lsn } => {
                 tracing::info!(confirmed_lsn = %confirmed_lsn, "holds the slot");
-                return Ok(if waited { Held::Late } else { Held::Ours });
+                return Ok(Held::Ours);
             }
             Hold::Busy => {
+                if !waited {
+                    tracing::info!("waits, ready to take over: another bridge of this name holds the slot");
+                }
                 waited = true;
                 status.set_state(State::Waiting);
                 status.beat();

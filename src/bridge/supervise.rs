@@ -111,7 +111,7 @@ fn supervise_for(
         tracing::warn!(
             reason,
             why,
-            delay_ms = delay.as_millis(),
+            delay_seconds = delay.as_secs_f64(),
             "begins again from the stored position"
         );
         if sleep(delay, stop) == Slept::Stopped {

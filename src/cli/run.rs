@@ -173,9 +173,10 @@ impl Worker {
         });
         // Columns whose type in the log is not (or not yet) that of the catalogue: the mapping is compiled for the log's.
         let mut retyped: Vec<Retyped> = Vec::new();
+        let mut warned: Vec<Finding> = Vec::new();
         let mut turns = (0, 0);
         supervise(&self.stop, &self.status, |attempt| {
-            let ended = self.attempt(attempt, &nonce, (&mut source, &retyped));
+            let ended = self.attempt(attempt, &nonce, (&mut source, &retyped), &mut warned);
             if let Err(BridgeError::Reshaped {
                 table,
                 column,
@@ -207,6 +208,7 @@ impl Worker {
         attempt: Attempt,
         nonce: &str,
         (source, retyped): (&mut Postgres, &[Retyped]),
+        warned: &mut Vec<Finding>,
     ) -> Result<(), BridgeError> {
         let config = &self.config;
         let Surroundings {
@@ -224,13 +226,7 @@ impl Worker {
             retype(&mut Sql::connect(&config.source)?, &mut catalog, retyped)?;
         }
         let prepared = prepare::prepare(config, &catalog).map_err(first_error)?;
-        for finding in found
-            .iter()
-            .chain(&prepared.findings)
-            .filter(|f| f.severity == Severity::Warning)
-        {
-            tracing::warn!(code = finding.code, repair = finding.repair, "{}", finding.what);
-        }
+        warn_once(found.iter().chain(&prepared.findings), warned);
         if config.sink == SinkChoice::Kafka && found.iter().any(prepare::may_be_lost) {
             compare(config, &prepared.kafka)?;
         }
@@ -265,6 +261,16 @@ impl Worker {
                 let topics = mapping.topics.iter().map(|topic| topic.name.clone()).collect();
                 bridge::run(&mut source, &mut Lines::stdout(topics, nonce.to_owned()), works)
             }
+        }
+    }
+}
+
+/// Warnings that no attempt of this process has logged yet.
+fn warn_once<'f>(found: impl Iterator<Item = &'f Finding>, warned: &mut Vec<Finding>) {
+    for finding in found.filter(|finding| finding.severity == Severity::Warning) {
+        if !warned.contains(finding) {
+            tracing::warn!(code = finding.code, repair = finding.repair, "{}", finding.what);
+            warned.push(finding.clone());
         }
     }
 }

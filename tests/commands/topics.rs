@@ -52,6 +52,34 @@ fn a_missing_topic_halts_where_none_may_be_made() {
 }
 
 #[test]
+fn a_topic_that_takes_less_than_the_limit_and_one_with_other_partitions_are_told_of() {
+    let Some(mut world) = World::new("topic_limits") else {
+        return;
+    };
+    world.configure(|text| text + "\n[limits]\nrecord_bytes_max = \"2MB\"\n");
+    world.set_up();
+    let checked = world.call("check", &[]);
+    assert_eq!(checked.code, 0, "{checked}");
+    let limit = "takes 1048588 bytes at once, and limits.record_bytes_max is 2000000";
+    assert!(checked.out.contains(limit), "{checked}");
+    let raise = format!("--alter --topic {} --add-config max.message.bytes=20", world.topic());
+    assert!(checked.out.contains(&raise), "{checked}");
+    assert!(!checked.out.contains("position takes"), "{checked}");
+    let other = format!("{}.others", world.name);
+    world.configure(|text| text.replace(".items\"", ".others\""));
+    world.set_up().broker.widen(&other, 3);
+    world.run("INSERT INTO item VALUES (1, 'N', 'one', 10)");
+    let mut bridge = world.start();
+    bridge.await_word(&format!(
+        "topic {other} has 3 partitions, and kafka.topics.partitions says 2"
+    ));
+    assert_eq!(bridge.stop().code, 0);
+    let bridge = world.start();
+    until("it is told there", || world.broker.committed(&other).len() == 1);
+    assert!(!bridge.said().contains("3 partitions"), "{}", bridge.said());
+}
+
+#[test]
 fn a_record_that_is_too_large_halts_before_anything_of_its_transaction_is_told() {
     let Some(mut world) = World::new("too_large") else {
         return;

@@ -10,6 +10,7 @@ use rdkafka::message::Message as _;
 use rdkafka::producer::{DeliveryResult, NoCustomPartitioner, ProducerContext};
 
 use crate::sink::kafka::settings::Settings;
+use crate::sink::kafka::words;
 
 /// Time-out of one request in ms; a commit is given up before it, so that librdkafka never sends it twice unseen.
 const SOCKET_TIMEOUT_MS: u32 = 10_000;
@@ -19,7 +20,7 @@ const SOCKET_TIMEOUT_MS: u32 = 10_000;
 const FIRST_BACKOFF_MS: &str = "20";
 
 /// What a framed record may cost besides its bytes (headers, batch).
-const FRAME_BYTES_MAX: usize = 65_536;
+pub(super) const FRAME_BYTES_MAX: usize = 65_536;
 
 /// Beginnings of the properties that any client takes; the others are for the producer.
 const ANY_CLIENT: [&str; 14] = [
@@ -126,34 +127,21 @@ pub(super) fn consumer(settings: &Settings, isolation: &str) -> ClientConfig {
     config
 }
 
-/// Passes librdkafka's own words on; they name brokers, topics and partitions, never contents.
+/// Passes librdkafka's own words on.
 #[derive(Default)]
 pub(super) struct Told;
 
 impl ClientContext for Told {
     fn log(&self, level: RDKafkaLogLevel, fac: &str, words: &str) {
-        tell(level, fac, words);
+        words::line(level, fac, words);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::info!(%error, reason, "the Kafka client reports an error");
+        words::error(&error, reason);
     }
 }
 
 impl rdkafka::consumer::ConsumerContext for Told {}
-
-fn tell(level: RDKafkaLogLevel, facility: &str, words: &str) {
-    match level {
-        RDKafkaLogLevel::Emerg
-        | RDKafkaLogLevel::Alert
-        | RDKafkaLogLevel::Critical
-        | RDKafkaLogLevel::Error
-        | RDKafkaLogLevel::Warning => tracing::warn!(facility, words, "librdkafka warns"),
-        RDKafkaLogLevel::Notice | RDKafkaLogLevel::Info | RDKafkaLogLevel::Debug => {
-            tracing::debug!(facility, words, "librdkafka tells");
-        }
-    }
-}
 
 /// Counts delivery reports, and keeps the first error.
 #[derive(Default)]
@@ -199,12 +187,12 @@ impl ClientContext for Deliveries {
         if fac == "FAIL" || fac == "REQTMOUT" {
             self.disturbed.fetch_add(1, Ordering::AcqRel);
         }
-        tell(level, fac, words);
+        words::line(level, fac, words);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.disturbed.fetch_add(1, Ordering::AcqRel);
-        tracing::info!(%error, reason, "the Kafka client reports an error");
+        words::error(&error, reason);
     }
 }
 

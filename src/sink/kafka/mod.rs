@@ -9,6 +9,7 @@ mod producer;
 pub mod settings;
 mod shared;
 mod topics;
+mod words;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

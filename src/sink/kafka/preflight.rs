@@ -4,7 +4,7 @@ use rdkafka::admin::ConfigResource;
 
 use crate::finding::{Cause, Finding};
 use crate::sink::SinkError;
-use crate::sink::kafka::client::position_topic;
+use crate::sink::kafka::client::{FRAME_BYTES_MAX, position_topic};
 use crate::sink::kafka::settings::{CreateTopics, Holds, Settings};
 use crate::sink::kafka::topics::{Cluster, describe, missing, properties, wanted};
 
@@ -32,6 +32,7 @@ pub fn preflight(settings: &Settings) -> Vec<Finding> {
         Ok(described) => {
             for (name, resource) in &described {
                 findings.extend(policy(settings, name, resource));
+                findings.extend(limit(settings, name, resource));
                 if there.brokers > 1 {
                     findings.extend(durability(name, resource));
                 }
@@ -107,7 +108,7 @@ fn absent(settings: &Settings, name: &str) -> Finding {
     }
 }
 
-fn counts(settings: &Settings, name: &str, (wanted, there): (i32, i32)) -> Option<Finding> {
+pub(super) fn counts(settings: &Settings, name: &str, (wanted, there): (i32, i32)) -> Option<Finding> {
     if wanted == there {
         return None;
     }
@@ -181,6 +182,25 @@ fn policy(settings: &Settings, name: &str, resource: &ConfigResource) -> Option<
         ),
         None | Some(Holds::States | Holds::Events) => None,
     }
+}
+
+/// A topic that refuses records which the bridge would send.
+fn limit(settings: &Settings, name: &str, resource: &ConfigResource) -> Option<Finding> {
+    let takes: usize = value(resource, "max.message.bytes").parse().ok()?;
+    let sent = settings.record_bytes_max;
+    (takes < sent && name != position_topic(settings)).then(|| {
+        Finding::warning(
+            Cause::Surroundings,
+            "kafka.record_limit",
+            format!("topic {name} takes {takes} bytes at once, and limits.record_bytes_max is {sent}"),
+        )
+        .because("a record in between halts the bridge, unless it is compressed to less")
+        .repair(format!(
+            "kafka-configs --bootstrap-server {} --alter --topic {name} --add-config max.message.bytes={}",
+            settings.brokers,
+            sent.saturating_add(FRAME_BYTES_MAX)
+        ))
+    })
 }
 
 fn durability(name: &str, resource: &ConfigResource) -> Vec<Finding> {

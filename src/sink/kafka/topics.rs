@@ -19,6 +19,7 @@ use crate::flow::checkpoint::Checkpoint;
 use crate::sink::SinkError;
 use crate::sink::kafka::client::{Told, position_topic, reader};
 use crate::sink::kafka::errors::{Call, from_code, from_kafka};
+use crate::sink::kafka::preflight;
 use crate::sink::kafka::settings::{CreateTopics, Holds, Settings};
 
 /// How long one request may take.
@@ -201,13 +202,19 @@ pub(super) fn settle<C: ClientContext>(
         }
     }
     let mut counts = Vec::with_capacity(settings.written.len());
-    for (name, _) in wanted(settings) {
+    for (name, partitions) in wanted(settings) {
         let count = *there
             .partitions
             .get(&name)
             .ok_or_else(|| SinkError::Halt(Box::new(missing(settings, &name))))?;
         if name != position_topic(settings) {
             counts.push(count);
+            // No news where the position rests on that count.
+            if checkpoint.partitions.get(&name) != Some(&count)
+                && let Some(finding) = preflight::counts(settings, &name, (partitions, count))
+            {
+                tracing::warn!(code = finding.code, repair = finding.repair, "{}", finding.what);
+            }
             checkpoint.partitions.insert(name, count);
         }
     }
