@@ -7,6 +7,7 @@ use crate::cli::say::say;
 use crate::cli::{ConfigFile, Exit, findings, prepare};
 use crate::config::{self, Config, SinkChoice, Sources};
 use crate::finding::{Cause, Finding, Severity};
+use crate::mapping::compile::syntax;
 use crate::sink::{SinkError, kafka};
 use crate::source::SourceError;
 use crate::source::postgres;
@@ -50,8 +51,12 @@ pub(super) fn check(arguments: &Arguments) -> Exit {
         Err(invalid) => (invalid.findings, invalid.sources, None),
     };
     let mut found = found;
-    if let Some(config) = config.as_ref().filter(|_| !arguments.offline) {
-        found.extend(surroundings(config));
+    if let Some(config) = &config {
+        found.extend(if arguments.offline {
+            syntax(&config.entities)
+        } else {
+            surroundings(config)
+        });
     }
     let mut told: Vec<Finding> = Vec::new();
     for finding in found {

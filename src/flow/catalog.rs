@@ -13,6 +13,8 @@ pub struct Catalog {
     pub ctype: String,
     /// `server_encoding`, such as `UTF8` or `SQL_ASCII`.
     pub encoding: String,
+    /// For names that no table has: the table whose name is most like it.
+    pub nearest: BTreeMap<TableName, String>,
 }
 
 /// `pg_class.relkind`, as far as it matters.

@@ -1,8 +1,9 @@
 //! What a person is told whose mapping does not fit the database: the finding, its place and its repair.
 
-use walbridge::config::{self, Colour, render};
+use walbridge::config::{self, Colour, Sources, render};
 use walbridge::finding::{Finding, Severity};
-use walbridge::mapping::compile::compile;
+use walbridge::mapping::compile::{compile, syntax};
+use walbridge::mapping::entity::Entity;
 
 use crate::world::{HEAD, catalog};
 
@@ -22,20 +23,23 @@ OrderPaid = { on = "changes", when = "new.status = 'paid' and old.status is dist
 OrderRemoved = { on = "leaves" }
 "#;
 
-/// What is found, and as it is shown.
-fn told(entity: &str) -> (Vec<Finding>, String) {
+/// What a file declares.
+fn entities(entity: &str) -> (Vec<Entity>, Sources) {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("shop.toml");
     std::fs::write(&path, format!("{HEAD}{entity}")).expect("a file");
     let loaded = config::load_offline(&path).unwrap_or_else(|invalid| panic!("{:?}", invalid.findings));
-    let findings = match compile(&loaded.config.entities, &catalog()) {
+    (loaded.config.entities, loaded.sources)
+}
+
+/// What is found, and as it is shown.
+fn told(entity: &str) -> (Vec<Finding>, String) {
+    let (entities, sources) = entities(entity);
+    let findings = match compile(&entities, &catalog()) {
         Ok(compiled) => compiled.findings,
         Err(findings) => findings,
     };
-    let shown = findings
-        .iter()
-        .map(|finding| render(finding, &loaded.sources, Colour::No))
-        .collect::<Vec<_>>();
+    let shown: Vec<String> = findings.iter().map(|f| render(f, &sources, Colour::No)).collect();
     (findings, shown.join("\n"))
 }
 
@@ -92,7 +96,7 @@ fn an_unknown_table_or_column_is_named_with_the_nearest() {
         "public.ord\"",
         "public.view\"",
         "mapping.unpublishable",
-        &["public.view", "view"],
+        &["public.view", "view", "ALTER TABLE \"public\".\"view\" SET LOGGED;"],
     );
     refuses(
         "number = \"no\"",
@@ -182,6 +186,52 @@ fn codes_that_do_not_cover_the_column_are_warned_of() {
         shown.contains("do not cover what the column allows: N") && shown.contains("on_unknown"),
         "{shown}"
     );
+}
+
+#[test]
+fn a_type_without_a_form_of_its_own_is_told_as_text_and_said_to_be() {
+    let with = |field: &str| told(&GOOD.replacen("total =", &format!("{field}\ntotal ="), 1));
+    let (findings, shown) = with("spot = \"pos\"");
+    let found = findings.iter().find(|finding| finding.code == "mapping.as_text");
+    assert_eq!(found.map(|finding| finding.severity), Some(Severity::Note), "{shown}");
+    let words = "Order.spot is published as PostgreSQL writes it: point has no form of its own";
+    assert!(
+        shown.contains(words) && shown.contains("spot = \"pos\"\n   | ^^^^"),
+        "{shown}"
+    );
+    let (findings, shown) = with("spot = { from = \"pos\", as = \"text\" }");
+    assert!(findings.iter().all(|f| f.code != "mapping.as_text"), "{shown}");
+}
+
+#[test]
+fn without_a_catalogue_expressions_are_parsed() {
+    let parsed = |good: &str, spoiled: &str| {
+        let (entities, sources) = entities(&GOOD.replacen(good, spoiled, 1));
+        let found = syntax(&entities);
+        let shown: Vec<String> = found.iter().map(|f| render(f, &sources, Colour::No)).collect();
+        (found, shown.join("\n"))
+    };
+    assert_eq!(parsed("typ", "typ").0, []);
+    for (good, spoiled, severity, words) in [
+        ("typ = 'S'", "typ = ('S'", Severity::Error, "where = \"typ = ('S'\""),
+        (
+            "= 'paid' and",
+            "= 'paid' and and",
+            Severity::Error,
+            "and and old.status",
+        ),
+        (
+            "total =",
+            "spot = \"trim(no\"\ntotal =",
+            Severity::Warning,
+            "letter by letter",
+        ),
+    ] {
+        let (found, shown) = parsed(good, spoiled);
+        let severities: Vec<Severity> = found.iter().map(|finding| finding.severity).collect();
+        assert_eq!(severities, [severity], "{spoiled}: {shown}");
+        assert!(shown.contains(words), "{spoiled}: {shown}");
+    }
 }
 
 #[test]

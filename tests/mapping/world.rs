@@ -43,6 +43,10 @@ pub(crate) fn table(name: &str, identity: ReplicaIdentity) -> TableFacts {
         column("ct", SqlType::Int8, Nullable::No),
         column("rmk", SqlType::Text, Nullable::Yes),
         ColumnFacts {
+            type_text: "point".to_owned(),
+            ..column("pos", SqlType::Other("point".to_owned()), Nullable::Yes)
+        },
+        ColumnFacts {
             generated: Generated::Yes,
             ..column("gen", SqlType::Text, Nullable::Yes)
         },
@@ -104,5 +108,6 @@ pub(crate) fn catalog() -> Catalog {
         tables: tables.into_iter().map(|table| (table.name.clone(), table)).collect(),
         ctype: "en_US.UTF-8".to_owned(),
         encoding: "UTF8".to_owned(),
+        ..Catalog::default()
     }
 }

@@ -111,6 +111,7 @@ fn catalog() -> Catalog {
         tables: [(table.name.clone(), facts)].into(),
         ctype: "C".to_owned(),
         encoding: "UTF8".to_owned(),
+        ..Catalog::default()
     }
 }
 

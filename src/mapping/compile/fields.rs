@@ -3,12 +3,12 @@
 use std::cell::RefCell;
 
 use crate::finding::{Cause, Finding};
-use crate::flow::catalog::{Catalog, Generated, TableFacts};
+use crate::flow::catalog::{Catalog, ColumnFacts, Generated, TableFacts};
 use crate::mapping::compile::Out;
 use crate::mapping::compile::names::{Asked, ColumnNames, unknown};
 use crate::mapping::entity::{Entity, Field, Located, OnUnknown, Source};
 use crate::mapping::expression::Expression;
-use crate::mapping::form::Form;
+use crate::mapping::form::{Form, is_formless};
 use crate::mapping::plan::{FieldSource, PlanField, Slot, Watched};
 
 /// Compiles all fields of an entity; none where one has an error.
@@ -101,6 +101,7 @@ impl Ground<'_> {
                             .repair("list them, or say on_unknown = \"null\" or \"raw\""),
                     );
                 }
+                out.findings.extend(self.told_as_text(field, facts));
                 let number = self.asked.borrow_mut().column(&facts.name);
                 Some((FieldSource::Column(number), form))
             }
@@ -113,6 +114,18 @@ impl Ground<'_> {
                 None
             }
         }
+    }
+
+    /// A type without a form of its own, where the field names none either.
+    fn told_as_text(&self, field: &Field, facts: &ColumnFacts) -> Option<Finding> {
+        let named = field.codes.is_some() || field.parse.is_some() || field.published_as.is_some();
+        (is_formless(&facts.sql_type) && !named).then(|| {
+            let what = format!(
+                "{}.{} is published as PostgreSQL writes it: {} has no form of its own",
+                self.entity.name, field.name, facts.type_text
+            );
+            Finding::note(Cause::Config, "mapping.as_text", what).at(field.place.clone())
+        })
     }
 
     fn expression(&self, field: &Field, text: &Located, out: &mut Out) -> Option<(FieldSource, Form)> {

@@ -5,6 +5,9 @@ mod fields;
 mod former;
 mod names;
 mod old;
+mod syntax;
+
+pub use syntax::syntax;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -146,8 +149,10 @@ fn with_hint(finding: Finding, error: &ExpressionError, text: &Located) -> Findi
 
 fn find_table<'c>(entity: &Entity, catalog: &'c Catalog, out: &mut Out) -> Option<&'c TableFacts> {
     let Some(table) = catalog.tables.get(&entity.table) else {
-        let names: Vec<String> = catalog.tables.keys().map(ToString::to_string).collect();
-        let what = unknown("table", &entity.table.to_string(), names.iter().map(String::as_str));
+        let mapped: Vec<String> = catalog.tables.keys().map(ToString::to_string).collect();
+        let near = catalog.nearest.get(&entity.table).map(std::slice::from_ref);
+        let names = near.unwrap_or(&mapped).iter().map(String::as_str);
+        let what = unknown("table", &entity.table.to_string(), names);
         out.error("mapping.unknown_table", &entity.table_place, what);
         return None;
     };
@@ -156,7 +161,11 @@ fn find_table<'c>(entity: &Entity, catalog: &'c Catalog, out: &mut Out) -> Optio
             "{} is no table whose changes are in the log (a view, foreign, unlogged or temporary)",
             table.name
         );
-        out.error("mapping.unpublishable", &entity.table_place, what);
+        let finding = Finding::error(Cause::Config, "mapping.unpublishable", what);
+        let logged = format!("ALTER TABLE {} SET LOGGED;", table.name.quoted());
+        out.findings.push(finding.at(entity.table_place.clone()).repair(format!(
+            "name an ordinary table; an unlogged one becomes one by: {logged}"
+        )));
         return None;
     }
     Some(table)

@@ -19,6 +19,7 @@ mod tests;
 mod value;
 
 pub use compiled::Expression;
+pub use parse::parses;
 
 use std::ops::Range;
 

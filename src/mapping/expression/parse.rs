@@ -17,6 +17,14 @@ const PARSE_DEPTH_MAX: usize = 50;
 /// as the row is long.
 const SIGNS_MAX: usize = 600;
 
+/// Whether a text is an expression, whatever its names mean.
+///
+/// # Errors
+/// Where PostgreSQL would find a syntax error, or the text is too long or too deep.
+pub fn parses(text: &str) -> Result<(), ExpressionError> {
+    Source::parse(text).map(drop)
+}
+
 /// A text and where its lines begin.
 #[derive(Debug)]
 pub(super) struct Source<'t> {

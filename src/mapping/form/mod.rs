@@ -15,6 +15,7 @@ mod tests;
 use crate::flow::catalog::SqlType;
 use crate::flow::cell::Cell;
 use crate::flow::event::Value;
+pub(in crate::mapping) use published::is_formless;
 use step::Step;
 
 /// A form that a column cannot take.

@@ -39,6 +39,11 @@ pub(super) fn plain(sql_type: &SqlType, reading: &Reading) -> Step {
     }
 }
 
+/// Whether a type has no form of its own: what PostgreSQL writes is published as text.
+pub(in crate::mapping) fn is_formless(sql_type: &SqlType) -> bool {
+    matches!(innermost(sql_type), SqlType::Other(_) | SqlType::Interval)
+}
+
 /// The type of an array's elements, or the type itself.
 pub(super) fn innermost(sql_type: &SqlType) -> &SqlType {
     if let SqlType::Array(element) = sql_type {

@@ -208,19 +208,10 @@ fn tables(sql: &mut Sql, settings: &Settings, catalog: &Catalog) -> Result<Vec<F
     let mut out = Vec::new();
     for followed in &settings.tables {
         let name = &followed.name;
-        let Some(table) = catalog.tables.get(name) else {
-            let what = format!("the table {name} does not exist");
-            let finding = Finding::error(Cause::Config, "source.table_unknown", what);
-            out.push(match nearest(sql, name)? {
-                Some(near) => finding.repair(format!("table = \"{near}\", if that is meant")),
-                None => finding,
-            });
+        // What is missing or has no changes, the mapping's findings say, with the place in the config.
+        let Some(table) = catalog.tables.get(name).filter(|t| t.kind != TableKind::Unpublishable) else {
             continue;
         };
-        if table.kind == TableKind::Unpublishable {
-            out.push(setup::unpublishable(name));
-            continue;
-        }
         let row = sql.one(
             "SELECT has_table_privilege(current_user, $1::oid, 'SELECT') AND has_schema_privilege(current_user, $2, 'USAGE')",
             &[&table.oid, &name.schema],
@@ -242,26 +233,6 @@ fn tables(sql: &mut Sql, settings: &Settings, catalog: &Catalog) -> Result<Vec<F
         }
     }
     Ok(out)
-}
-
-/// The table whose name is most like `name`.
-fn nearest(sql: &mut Sql, name: &TableName) -> Result<Option<String>, SourceError> {
-    let rows = sql.ask(
-        "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-         WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') \
-         ORDER BY 1 LIMIT 20000",
-        &[],
-    )?;
-    let wanted = name.to_string();
-    let mut best: Option<(usize, String)> = None;
-    for row in &rows {
-        let candidate: String = get(row, 0)?;
-        let distance = strsim::damerau_levenshtein(&wanted.to_lowercase(), &candidate.to_lowercase());
-        if distance <= wanted.len() / 3 && best.as_ref().is_none_or(|(least, _)| distance < *least) {
-            best = Some((distance, candidate));
-        }
-    }
-    Ok(best.map(|(_, candidate)| candidate))
 }
 
 fn health(slot: &SlotFacts) -> Vec<Finding> {

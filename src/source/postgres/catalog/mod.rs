@@ -64,6 +64,7 @@ pub fn read(sql: &mut Sql, tables: &[TableName]) -> Result<Catalog, SourceError>
         tables: BTreeMap::new(),
         ctype: database.ctype,
         encoding: database.encoding,
+        nearest: BTreeMap::new(),
     };
     let found = outline(sql, tables)?;
     let roots: Vec<u32> = found.iter().map(|table| table.oid).collect();
@@ -74,7 +75,32 @@ pub fn read(sql: &mut Sql, tables: &[TableName]) -> Result<Catalog, SourceError>
         table.uniques = uniques.remove(&table.oid).unwrap_or_default();
         out.tables.insert(table.name.clone(), table);
     }
+    for absent in tables.iter().filter(|name| !out.tables.contains_key(name)) {
+        if let Some(near) = nearest(sql, absent)? {
+            out.nearest.insert(absent.clone(), near);
+        }
+    }
     Ok(out)
+}
+
+/// The table whose name is most like `name`.
+fn nearest(sql: &mut Sql, name: &TableName) -> Result<Option<String>, SourceError> {
+    let rows = sql.ask(
+        "SELECT n.nspname || '.' || c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') \
+         ORDER BY 1 LIMIT 20000",
+        &[],
+    )?;
+    let wanted = name.to_string();
+    let mut best: Option<(usize, String)> = None;
+    for row in &rows {
+        let candidate: String = get(row, 0)?;
+        let distance = strsim::damerau_levenshtein(&wanted.to_lowercase(), &candidate.to_lowercase());
+        if distance <= wanted.len() / 3 && best.as_ref().is_none_or(|(least, _)| distance < *least) {
+            best = Some((distance, candidate));
+        }
+    }
+    Ok(best.map(|(_, candidate)| candidate))
 }
 
 /// Reads which of `tables` exist, with their identities and leaves, and without columns and uniques.

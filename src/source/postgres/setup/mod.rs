@@ -142,7 +142,7 @@ fn mapped_root<'c>(catalog: &'c Catalog, table: &TableFacts) -> Option<&'c Table
 }
 
 /// The finding for a view, a foreign or an unlogged table.
-pub(crate) fn unpublishable(name: &TableName) -> Finding {
+fn unpublishable(name: &TableName) -> Finding {
     Finding::error(
         Cause::Config,
         "source.table_unpublishable",
