@@ -73,6 +73,9 @@ pub struct Finding {
     pub repair: Option<String>,
 }
 
+/// Commands that repairs name and that are not there yet.
+const LATER: [&str; 2] = ["walbridge recover", "walbridge backfill"];
+
 impl Finding {
     /// An error.
     pub fn error(cause: Cause, code: &'static str, what: impl Into<String>) -> Self {
@@ -124,8 +127,12 @@ impl Finding {
     /// Says the repair.
     #[must_use]
     pub fn repair(self, repair: impl Into<String>) -> Self {
+        let mut repair = repair.into();
+        if LATER.iter().any(|command| repair.contains(command)) {
+            repair.push_str(" (not yet: see \"Halts and repairs\" in docs/operations.md)");
+        }
         Self {
-            repair: Some(repair.into()),
+            repair: Some(repair),
             ..self
         }
     }

@@ -247,7 +247,9 @@ fn show(arguments: &Arguments, config: &Config) -> Result<(), Refused> {
     }
     say!("\n-- The way back of all this SQL");
     for line in setup::removal_sql(&config.source).lines() {
-        say!("-- {line}");
+        // Not to be run by whoever runs the rest.
+        let mark = if line.starts_with("--") { "" } else { "-- " };
+        say!("{mark}{line}");
     }
     say!("\n-- `walbridge setup --apply --as URL` does it, and stores the first position.");
     Ok(())

@@ -85,6 +85,11 @@ fn check_says_what_the_server_lacks() {
     );
     let mut session = Sql::connect(&world.settings).unwrap();
     assert_eq!(halted(session.run("CREATE TABLE no (id int)")).code, "source.read_only");
+    let encrypted = Settings {
+        tls: Tls::Require,
+        ..world.settings.clone()
+    };
+    assert_eq!(halted(Sql::connect(&encrypted)).code, "source.tls_unsupported");
     let other = Settings {
         database: "not there".to_owned(),
         ..world.settings.clone()

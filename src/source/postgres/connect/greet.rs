@@ -15,7 +15,7 @@ use crate::source::SourceError;
 use crate::source::postgres::connect::line::Line;
 use crate::source::postgres::connect::{Connection, closed, lost, no_postgresql, wire};
 use crate::source::postgres::settings::{Address, Settings, Tls};
-use crate::source::postgres::sql::{halt, password, password_missing, refusal, trust, unverified};
+use crate::source::postgres::sql::{halt, password, password_missing, refusal, tls_unsupported, trust, unverified};
 
 /// Asks for TLS and shakes hands.
 pub(super) fn encrypt(socket: Socket, settings: &Settings) -> Result<Line, SourceError> {
@@ -29,15 +29,7 @@ pub(super) fn encrypt(socket: Socket, settings: &Settings) -> Result<Line, Sourc
         (0, _) => return Err(closed()),
         (_, [b'S']) => {}
         (_, [b'N']) => {
-            return Err(halt(
-                Finding::error(
-                    Cause::Surroundings,
-                    "source.tls_unsupported",
-                    "PostgreSQL does not speak TLS",
-                )
-                .because("the role's password and every row would cross the network in the clear")
-                .repair("ssl = on in postgresql.conf; or, where the network is trusted, sslmode=disable in `url`"),
-            ));
+            return Err(tls_unsupported());
         }
         // A server that refuses at once, such as one with too many connections, or one that is starting.
         (_, [b'E']) => return Err(SourceError::Transient("PostgreSQL refused the connection".to_owned())),

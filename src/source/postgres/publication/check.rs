@@ -90,7 +90,8 @@ fn check_table(name: &str, facts: &PublicationFacts, table: &TableFacts) -> Vec<
     };
     out.extend(under_other_names(name, (facts, member), table));
     let whole = format!(
-        "ALTER PUBLICATION {publication} DROP TABLE {quoted}; ALTER PUBLICATION {publication} ADD TABLE {quoted};"
+        "ALTER PUBLICATION {publication} DROP TABLE {quoted}; ALTER PUBLICATION {publication} ADD TABLE {quoted}; \
+         -- before the first start: one that has a position halts then, since what was hidden was never told"
     );
     if member.filter == Filter::Rows {
         out.push(

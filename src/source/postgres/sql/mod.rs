@@ -261,6 +261,9 @@ fn source_error(error: &tokio_postgres::Error) -> SourceError {
     if reasons.iter().any(|reason| reason == "password missing") {
         return password_missing();
     }
+    if reasons.iter().any(|reason| reason == "server does not support TLS") {
+        return tls_unsupported();
+    }
     reasons.dedup();
     SourceError::Transient(format!("cannot talk to PostgreSQL: {}", reasons.join(": ")))
 }
@@ -289,6 +292,19 @@ pub(crate) fn password_missing() -> SourceError {
             "PostgreSQL asks for a password and none is configured",
         )
         .repair("password = { file = \"…\" } in [source]"),
+    )
+}
+
+/// The server refuses the TLS that `sslmode` asks for.
+pub(crate) fn tls_unsupported() -> SourceError {
+    halt(
+        Finding::error(
+            Cause::Surroundings,
+            "source.tls_unsupported",
+            "PostgreSQL does not speak TLS",
+        )
+        .because("the role's password and every row would cross the network in the clear")
+        .repair("ssl = on in postgresql.conf; or, where the network is trusted, sslmode=disable in `url`"),
     )
 }
 
