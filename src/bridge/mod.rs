@@ -45,8 +45,10 @@ pub enum BridgeError {
     Reshaped {
         /// Table.
         table: TableName,
-        /// Column.
+        /// Column, by the mapping's name.
         column: String,
+        /// Its other name.
+        formerly: Option<String>,
         /// OID of the type that the stream announces.
         type_oid: u32,
     },

@@ -252,6 +252,7 @@ mod tests {
             BridgeError::Reshaped {
                 table: TableName::new("public", "ord"),
                 column: "c".to_owned(),
+                formerly: None,
                 type_oid: 25,
             },
         ] {

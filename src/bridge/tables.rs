@@ -107,11 +107,28 @@ impl<'a> Tables<'a> {
 
 fn misfit_error(misfit: Misfit, table: &Table) -> BridgeError {
     match misfit {
-        Misfit::Retyped { column, type_oid } => BridgeError::Reshaped {
+        Misfit::Retyped {
+            column,
+            formerly,
+            type_oid,
+        } => BridgeError::Reshaped {
             table: table.name.clone(),
             column,
+            formerly,
             type_oid,
         },
+        Misfit::Twice { entity, place, column } => BridgeError::Halt(Box::new(
+            Finding::error(
+                Cause::Surroundings,
+                "mapping.column_twice",
+                format!("{} has a column for either name of {entity}'s column \"{column}\"", table.name),
+            )
+            .at(place)
+            .because("`formerly` makes one column of two names, and it is not known which of the two is meant")
+            .repair(format!(
+                "the changes from before the renaming have passed: take {column:?} out of `formerly` in [entity.{entity}]"
+            )),
+        )),
         Misfit::Missing { entity, place, column } => BridgeError::Halt(Box::new(
             Finding::error(
                 Cause::Surroundings,
@@ -124,8 +141,8 @@ fn misfit_error(misfit: Misfit, table: &Table) -> BridgeError {
             .at(place)
             .because(format!("they carry {}; nothing is guessed", carried(table)))
             .repair(format!(
-                "renamed: [entity.{entity}.formerly] {column:?} = \"its name here\"; dropped: take it out of the mapping; \
-                 added: run the mapping without it until these changes have passed"
+                "in [entity.{entity}], renamed: formerly = {{ {column:?} = \"its name here\" }}; dropped: take it out of \
+                 the mapping; added: run the mapping without it until these changes have passed"
             )),
         )),
     }
@@ -133,7 +150,7 @@ fn misfit_error(misfit: Misfit, table: &Table) -> BridgeError {
 
 /// Its columns, so that one sees which was renamed; the first of many.
 fn carried(table: &Table) -> String {
-    const SHOWN: usize = 12;
+    const SHOWN: usize = 40;
     let names: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
     match names.split_at_checked(SHOWN) {
         Some((shown, more)) if !more.is_empty() => format!("{} and {} more", shown.join(", "), more.len()),

@@ -180,6 +180,7 @@ impl Worker {
             if let Err(BridgeError::Reshaped {
                 table,
                 column,
+                formerly,
                 type_oid,
             }) = &ended
             {
@@ -196,6 +197,7 @@ impl Worker {
                 retyped.push(Retyped {
                     table: table.clone(),
                     column: column.clone(),
+                    formerly: formerly.clone(),
                     type_oid: *type_oid,
                 });
             }

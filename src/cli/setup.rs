@@ -247,9 +247,8 @@ fn show(arguments: &Arguments, config: &Config) -> Result<(), Refused> {
     }
     say!("\n-- The way back of all this SQL");
     for line in setup::removal_sql(&config.source).lines() {
-        // Not to be run by whoever runs the rest.
-        let mark = if line.starts_with("--") { "" } else { "-- " };
-        say!("{mark}{line}");
+        // A comment, prose and all: whoever runs the rest must not run this.
+        say!("-- {line}");
     }
     say!("\n-- `walbridge setup --apply --as URL` does it, and stores the first position.");
     Ok(())
@@ -289,6 +288,7 @@ fn assumed(config: &Config) -> Catalog {
         let identity = Identity {
             kind: ReplicaIdentity::Default,
             columns: vec!["id".to_owned()],
+            attnums: vec![1],
         };
         let facts = TableFacts {
             oid: 0,
@@ -298,6 +298,7 @@ fn assumed(config: &Config) -> Catalog {
             columns: Vec::new(),
             uniques: Vec::new(),
             leaves: Vec::new(),
+            ancestors: Vec::new(),
         };
         catalog.tables.insert(followed.name.clone(), facts);
     }

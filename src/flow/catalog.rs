@@ -45,6 +45,8 @@ pub struct TableFacts {
     pub uniques: Vec<Unique>,
     /// Leaf partitions of a partitioned table; empty otherwise.
     pub leaves: Vec<Leaf>,
+    /// What it is a partition of, the nearest first.
+    pub ancestors: Vec<TableName>,
 }
 
 impl TableFacts {
@@ -61,6 +63,8 @@ pub struct Identity {
     pub kind: ReplicaIdentity,
     /// Names of the columns an old row carries (all under FULL; empty where the table has no identity).
     pub columns: Vec<String>,
+    /// `attnum` of each, which stays when a column is renamed.
+    pub attnums: Vec<i16>,
 }
 
 /// A leaf partition.

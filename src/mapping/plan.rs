@@ -63,11 +63,22 @@ pub(super) struct PlanColumn {
     pub(super) in_identity: InIdentity,
 }
 
+/// Where a tuple of some shape has a column.
+enum Where {
+    At(usize),
+    Nowhere,
+    /// Under both of its names: which is meant, nobody knows.
+    Twice,
+}
+
 impl PlanColumn {
-    /// Where a tuple of this shape has it: under its name, else under its other one.
-    fn position(&self, table: &Table) -> Option<usize> {
+    fn position(&self, table: &Table) -> Where {
         let named = |name: &String| table.columns.iter().position(|column| column.name == *name);
-        named(&self.name).or_else(|| self.formerly.as_ref().and_then(named))
+        match (named(&self.name), self.formerly.as_ref().and_then(named)) {
+            (Some(_), Some(_)) => Where::Twice,
+            (Some(at), None) | (None, Some(at)) => Where::At(at),
+            (None, None) => Where::Nowhere,
+        }
     }
 }
 
@@ -186,10 +197,21 @@ pub enum Misfit {
         /// Column.
         column: String,
     },
+    /// A mapped column is there under both of its names.
+    Twice {
+        /// Entity.
+        entity: String,
+        /// Place of the entity in the config.
+        place: Place,
+        /// Column, by the mapping's name.
+        column: String,
+    },
     /// A mapped column has another type than the catalogue had when the mapping was compiled.
     Retyped {
-        /// Column.
+        /// Column, by the mapping's name.
         column: String,
+        /// Its other name.
+        formerly: Option<String>,
         /// OID of the type that the stream announces.
         type_oid: u32,
     },
@@ -236,12 +258,22 @@ impl Mapping {
             let Some(plan) = self.plans.get(number) else { continue };
             let mut places = Vec::with_capacity(plan.columns.len());
             for column in &plan.columns {
-                let Some(at) = column.position(table) else {
-                    return Err(Misfit::Missing {
-                        entity: plan.entity.clone(),
-                        place: plan.place.clone(),
-                        column: column.name.clone(),
-                    });
+                let at = match column.position(table) {
+                    Where::At(at) => at,
+                    Where::Nowhere => {
+                        return Err(Misfit::Missing {
+                            entity: plan.entity.clone(),
+                            place: plan.place.clone(),
+                            column: column.name.clone(),
+                        });
+                    }
+                    Where::Twice => {
+                        return Err(Misfit::Twice {
+                            entity: plan.entity.clone(),
+                            place: plan.place.clone(),
+                            column: column.name.clone(),
+                        });
+                    }
                 };
                 let known = types.and_then(|t| t.get(&column.name)).copied();
                 let sent = table.columns.get(at);
@@ -249,6 +281,7 @@ impl Mapping {
                 if let Some(type_oid) = type_oid.filter(|_| known.is_some() && known != type_oid) {
                     return Err(Misfit::Retyped {
                         column: column.name.clone(),
+                        formerly: column.formerly.clone(),
                         type_oid,
                     });
                 }

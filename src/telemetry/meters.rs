@@ -59,7 +59,7 @@ struct Gauges {
 
 impl Gauges {
     fn put_up(board: &mut Board) -> Self {
-        let oldest = "Age of the oldest source commit that is seen and not durable in Kafka";
+        let oldest = "Age of the oldest source commit that is not durable in Kafka, or how long nothing was carried";
         let unsafe_after = "Log that may still be written before the slot is lost; absent where nothing limits it";
         Self {
             state: board.add(

@@ -92,8 +92,6 @@ pub struct KindNames {
 struct Story {
     state: State,
     since: Instant,
-    /// Since when it carries nothing; none while it does, or another bridge does.
-    apart: Option<Instant>,
     restarts: u64,
     restart: Option<(Instant, String, String)>,
     halt: Option<(Instant, String)>,
@@ -108,6 +106,8 @@ pub struct Status {
     born: Instant,
     beat_ms: AtomicU64,
     heard_ms: AtomicU64,
+    /// Since when it carries nothing; never, while it does, or another bridge does.
+    apart_ms: AtomicU64,
     durable_lsn: AtomicU64,
     seen_lsn: AtomicU64,
     server_lsn: AtomicU64,
@@ -126,6 +126,7 @@ impl Status {
             born,
             beat_ms: AtomicU64::new(0),
             heard_ms: AtomicU64::new(NEVER),
+            apart_ms: AtomicU64::new(0),
             durable_lsn: AtomicU64::new(0),
             seen_lsn: AtomicU64::new(0),
             server_lsn: AtomicU64::new(0),
@@ -133,7 +134,6 @@ impl Status {
             story: Mutex::new(Story {
                 state: State::Starting,
                 since: born,
-                apart: Some(born),
                 restarts: 0,
                 restart: None,
                 halt: None,
@@ -147,13 +147,23 @@ impl Status {
         self.beat();
         let mut story = self.story();
         if story.state != state {
-            let now = Instant::now();
-            story.apart = match state {
-                State::Streaming | State::Waiting => None,
-                State::Starting | State::Retrying | State::Halted | State::Stopping => story.apart.or(Some(now)),
-            };
             story.state = state;
-            story.since = now;
+            story.since = Instant::now();
+        }
+        match state {
+            // Not before something was carried: one that dies at each start is behind all the while.
+            State::Streaming => {}
+            State::Waiting => {
+                self.apart_ms.store(NEVER, Ordering::Relaxed);
+                // Nobody looks at the server meanwhile: whoever holds the slot tells.
+                self.server_lsn.store(0, Ordering::Relaxed);
+                story.slot = None;
+            }
+            State::Starting | State::Retrying | State::Halted | State::Stopping => {
+                if self.apart_ms.load(Ordering::Relaxed) == NEVER {
+                    self.apart_ms.store(self.age_ms(), Ordering::Relaxed);
+                }
+            }
         }
     }
 
@@ -172,6 +182,7 @@ impl Status {
     /// How far is stored in Kafka, and how far the stream has been read.
     pub fn moved(&self, durable_lsn: u64, seen_lsn: u64) {
         self.beat();
+        self.apart_ms.store(NEVER, Ordering::Relaxed);
         self.durable_lsn.store(durable_lsn, Ordering::Relaxed);
         self.seen_lsn.fetch_max(seen_lsn.max(durable_lsn), Ordering::Relaxed);
     }
@@ -222,7 +233,7 @@ impl Status {
         self.story().state
     }
 
-    /// How far is stored in Kafka; 0 before the first run.
+    /// How far is stored in Kafka; 0 before anything is known of it.
     pub fn durable_lsn(&self) -> u64 {
         self.durable_lsn.load(Ordering::Relaxed)
     }
@@ -250,8 +261,8 @@ impl Status {
             NOTHING_OPEN => 0.0,
             oldest => seconds_between(oldest, unix_micros()),
         };
-        let apart = self.story().apart;
-        apart.map_or(open, |since| open.max(since.elapsed().as_secs_f64()))
+        let apart = self.ago(self.apart_ms.load(Ordering::Relaxed));
+        apart.map_or(open, |apart| open.max(apart.as_secs_f64()))
     }
 
     /// Log that is not durable in Kafka yet, in bytes, as far as is known.

@@ -178,7 +178,6 @@ impl Status {
             topic: names.topics.get(kind.topic).cloned().unwrap_or_default(),
             records: self.meters.events(number),
         };
-        let lag_seconds = self.lag_seconds();
         let story = self.story();
         let last_restart = story
             .restart
@@ -192,7 +191,7 @@ impl Status {
             up_seconds: self.born.elapsed().as_secs_f64(),
             beat_seconds_ago: seconds(&self.beat_ms).unwrap_or(0.0),
             heard_seconds_ago: seconds(&self.heard_ms),
-            lag_seconds,
+            lag_seconds: self.lag_seconds(),
             lag_bytes: self.lag_bytes(),
             position: Positions {
                 durable: self.durable_lsn.load(Ordering::Relaxed),

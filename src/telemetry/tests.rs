@@ -136,7 +136,7 @@ fn a_tally_used_again_begins_at_zero() {
 #[test]
 fn lag_is_the_age_of_the_oldest_commit_that_is_not_durable() {
     let status = Status::new(names());
-    status.set_state(State::Streaming);
+    status.moved(0, 0);
     let mut tally = status.tally();
     assert!(status.lag_seconds() < 0.001);
     tally.begun(seconds_ago(30));
@@ -159,7 +159,7 @@ fn lag_is_the_age_of_the_oldest_commit_that_is_not_durable() {
 #[test]
 fn a_run_that_failed_leaves_its_lag_and_counts_nothing() {
     let status = Status::new(names());
-    status.set_state(State::Streaming);
+    status.moved(0, 0);
     let mut tally = status.tally();
     tally.begun(seconds_ago(30));
     tally.record(0);
@@ -197,14 +197,28 @@ fn while_nothing_is_carried_the_lag_grows() {
     status.set_state(State::Retrying);
     status.set_state(State::Starting);
     lags(0.04);
-    for carries in [State::Streaming, State::Waiting] {
-        status.set_state(carries);
-        assert!(status.lag_seconds().abs() < f64::EPSILON, "{carries:?}");
+    status.set_state(State::Streaming);
+    lags(0.06);
+    let streams: fn(&Status) = |status| {
+        status.set_state(State::Streaming);
+        status.moved(1, 1);
+    };
+    let waits: fn(&Status) = |status| status.set_state(State::Waiting);
+    for carries in [streams, waits] {
+        carries(&status);
+        assert!(status.lag_seconds().abs() < f64::EPSILON, "{:?}", status.state());
         for not in [State::Retrying, State::Halted, State::Stopping] {
             status.set_state(not);
             lags(0.02);
         }
     }
+    status.server(9_000, 800, None);
+    waits(&status);
+    assert_eq!(
+        (status.lag_bytes(), status.report().slot),
+        (0, None),
+        "nobody looks meanwhile"
+    );
     let mut tally = status.tally();
     tally.begun(seconds_ago(30));
     assert!(status.lag_seconds() >= 30.0, "what was seen is older");
@@ -213,7 +227,7 @@ fn while_nothing_is_carried_the_lag_grows() {
 #[test]
 fn a_clock_that_is_behind_shows_no_negative_lag() {
     let status = Status::new(names());
-    status.set_state(State::Streaming);
+    status.moved(0, 0);
     let mut tally = status.tally();
     tally.begun(seconds_ago(-60));
     assert!(status.lag_seconds().abs() < f64::EPSILON);

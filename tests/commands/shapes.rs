@@ -46,7 +46,7 @@ fn a_mapped_column_that_is_renamed_halts_and_goes_on_under_both_names() {
     world.run("INSERT INTO item VALUES (3, 'N', 'three', 30)");
     world.configure(|text| text.replace("\"amt\"", "\"amount\""));
     let ended = world.ended();
-    let repair = "renamed: [entity.Item.formerly] \"amount\" = \"its name here\"";
+    let repair = "renamed: formerly = { \"amount\" = \"its name here\" }";
     ended.says(1, "mapping.column_gone", &["Item needs column \"amount\"", repair]);
     assert!(ended.err.contains("they carry id, st, lbl, amt; nothing"), "{ended}");
     world.holds(&["1"]);
@@ -61,14 +61,18 @@ fn a_column_can_be_renamed_under_a_running_bridge_that_knows_both_names() {
         return;
     };
     assert_eq!(bridge.stop().code, 0);
+    world.run("ALTER TABLE item ADD COLUMN spare int; ALTER TABLE item REPLICA IDENTITY FULL");
     world.configure(both_names);
     let bridge = world.start();
     world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
     world.await_records(2);
     world.run("ALTER TABLE item RENAME COLUMN amt TO amount");
     world.run("ALTER TABLE item RENAME COLUMN id TO nr");
+    world.run("ALTER TABLE item DROP COLUMN spare");
     world.run("INSERT INTO item VALUES (3, 'N', 'three', 30)");
     world.await_records(3);
+    // Longer than from one look at the surroundings to the next.
+    std::thread::sleep(std::time::Duration::from_secs(6));
     assert_eq!(bridge.stop().code, 0);
     world.run("DELETE FROM item WHERE nr = 1");
     world.carry(4);
@@ -79,10 +83,50 @@ fn a_column_can_be_renamed_under_a_running_bridge_that_knows_both_names() {
     }
 }
 
-/// The mapping by new names, which fits the old ones.
+/// The mapping by the new name of the amount, which fits the old one.
+fn both_amounts(text: String) -> String {
+    text.replace("\"amt\"", "\"amount\"") + "\n[entity.Item.formerly]\namount = \"amt\"\n"
+}
+
+/// The same for the key as well.
 fn both_names(text: String) -> String {
-    let text = text.replace("\"amt\"", "\"amount\"").replace("\"id\"", "\"nr\"");
-    text + "\n[entity.Item.formerly]\namount = \"amt\"\nnr = \"id\"\n"
+    both_amounts(text.replace("\"id\"", "\"nr\"")) + "nr = \"id\"\n"
+}
+
+#[test]
+fn a_column_that_was_renamed_and_retyped_is_told_by_its_former_type_and_then_by_the_new_one() {
+    let Some((mut world, bridge)) = running("col_both") else {
+        return;
+    };
+    assert_eq!(bridge.stop().code, 0);
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    world.run("ALTER TABLE item ALTER amt TYPE text; INSERT INTO item VALUES (3, 'N', 'three', 'x')");
+    world.configure(both_amounts);
+    world.carry(3);
+    world.run("ALTER TABLE item RENAME COLUMN amt TO amount; INSERT INTO item VALUES (4, 'N', 'four', 'y')");
+    world.carry(4);
+    let told = world.broker.committed(&world.topic());
+    for part in ["\"amount\":20", "\"amount\":\"x\"", "\"amount\":\"y\""] {
+        assert!(told.iter().any(|(_, value)| value.contains(part)), "{part}: {told:?}");
+    }
+}
+
+#[test]
+fn a_column_for_each_of_two_names_halts() {
+    let Some((mut world, bridge)) = running("col_twice") else {
+        return;
+    };
+    assert_eq!(bridge.stop().code, 0);
+    world.run("ALTER TABLE item ADD COLUMN amount int DEFAULT 7");
+    world.configure(both_amounts);
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    let ended = world.ended();
+    ended.says(
+        1,
+        "mapping.column_twice",
+        &["public.item has a column for either name of Item's column \"amount\""],
+    );
+    world.holds(&["1"]);
 }
 
 #[test]
@@ -97,6 +141,8 @@ fn another_name_for_a_column_that_nothing_looks_at_is_a_finding() {
     for part in ["Item looks at no column \"amuont\"", "amuont = \"amt\"\n   | ^^^^^^\n"] {
         assert!(checked.out.contains(part), "{part}: {checked}");
     }
+    let taken = "\"amt\" is the other name of \"amuont\", and something else too";
+    assert!(checked.out.contains(taken), "{checked}");
 }
 
 #[test]

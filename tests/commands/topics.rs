@@ -56,8 +56,9 @@ fn a_topic_that_takes_less_than_the_limit_and_one_with_other_partitions_are_told
     let Some(mut world) = World::new("topic_limits") else {
         return;
     };
-    world.configure(|text| text + "\n[limits]\nrecord_bytes_max = \"2MB\"\n");
+    let large = |text: String| text + "\n[limits]\nrecord_bytes_max = \"2MB\"\n";
     world.set_up();
+    world.configure(large);
     let checked = world.call("check", &[]);
     assert_eq!(checked.code, 0, "{checked}");
     let limit = "takes 1048588 bytes at once, and limits.record_bytes_max is 2000000";
@@ -66,8 +67,13 @@ fn a_topic_that_takes_less_than_the_limit_and_one_with_other_partitions_are_told
     assert!(checked.out.contains(&raise), "{checked}");
     assert!(!checked.out.contains("position takes"), "{checked}");
     let other = format!("{}.others", world.name);
-    world.configure(|text| text.replace(".items\"", ".others\""));
+    world.configure(|text| large(text).replace(".items\"", ".others\""));
     world.set_up().broker.widen(&other, 3);
+    let made = world.call("check", &[]);
+    assert!(
+        !made.out.contains("bytes at once"),
+        "a new topic takes what is sent: {made}"
+    );
     world.run("INSERT INTO item VALUES (1, 'N', 'one', 10)");
     let mut bridge = world.start();
     bridge.await_word(&format!(

@@ -63,6 +63,7 @@ pub(crate) fn table(name: &str, identity: ReplicaIdentity) -> TableFacts {
         identity: Identity {
             kind: identity,
             columns: old,
+            attnums: Vec::new(),
         },
         columns,
         uniques: vec![Unique {
@@ -71,6 +72,7 @@ pub(crate) fn table(name: &str, identity: ReplicaIdentity) -> TableFacts {
             kind: UniqueKind::PrimaryKey,
         }],
         leaves: Vec::new(),
+        ancestors: Vec::new(),
     }
 }
 

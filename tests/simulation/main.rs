@@ -98,6 +98,7 @@ fn catalog() -> Catalog {
         identity: Identity {
             kind: ReplicaIdentity::Full,
             columns: all,
+            attnums: Vec::new(),
         },
         columns: table.columns.iter().map(column).collect(),
         uniques: vec![Unique {
@@ -106,6 +107,7 @@ fn catalog() -> Catalog {
             kind: UniqueKind::PrimaryKey,
         }],
         leaves: Vec::new(),
+        ancestors: Vec::new(),
     };
     Catalog {
         tables: [(table.name.clone(), facts)].into(),

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::flow::catalog::TableFacts;
+use crate::flow::catalog::{ColumnFacts, TableFacts, Unique};
 use crate::mapping::compile::Out;
 use crate::mapping::compile::names::Asked;
 use crate::mapping::entity::{Entity, Located};
@@ -13,33 +13,65 @@ pub(super) fn of(entity: &Entity, column: &str) -> Option<String> {
     known.map(|(_, former)| former.clone())
 }
 
-/// The table under the names that the entity uses: a column that is there under its other name only goes by the one
-/// the entity gives it, so that the same config fits before the `ALTER TABLE` and after it.
-pub(super) fn renamed<'t>(table: &'t TableFacts, formerly: &[(Located, String)]) -> Cow<'t, TableFacts> {
+/// The table with each such column under both names, whichever of them it has: so the same config fits before the
+/// `ALTER TABLE` and after it.
+pub(super) fn both_names<'t>(table: &'t TableFacts, formerly: &[(Located, String)]) -> Cow<'t, TableFacts> {
     let mut table = Cow::Borrowed(table);
     for (name, former) in formerly {
         if table.column(&name.text).is_none() && table.column(former).is_some() {
-            rename(table.to_mut(), former, &name.text);
+            also(table.to_mut(), former, &name.text);
         }
     }
     table
 }
 
-fn rename(table: &mut TableFacts, from: &str, to: &str) {
-    let columns = table.columns.iter_mut().map(|column| &mut column.name);
-    let uniques = table.uniques.iter_mut().flat_map(|unique| &mut unique.columns);
-    let leaves = table.leaves.iter_mut().flat_map(|leaf| &mut leaf.identity.columns);
-    let names = columns.chain(&mut table.identity.columns).chain(uniques).chain(leaves);
-    for name in names.filter(|name| *name == from) {
-        to.clone_into(name);
+/// A column `from` goes by the name `to` as well.
+fn also(table: &mut TableFacts, from: &str, to: &str) {
+    let again = |names: &mut Vec<String>| {
+        if names.iter().any(|name| name == from) {
+            names.push(to.to_owned());
+        }
+    };
+    again(&mut table.identity.columns);
+    table
+        .leaves
+        .iter_mut()
+        .for_each(|leaf| again(&mut leaf.identity.columns));
+    let renamed = |unique: &Unique| Unique {
+        columns: unique
+            .columns
+            .iter()
+            .map(|name| if name == from { to } else { name }.to_owned())
+            .collect(),
+        ..unique.clone()
+    };
+    let uniques: Vec<Unique> = table.uniques.iter().map(renamed).collect();
+    table.uniques.extend(uniques);
+    if let Some(column) = table.column(from) {
+        let column = ColumnFacts {
+            name: to.to_owned(),
+            ..column.clone()
+        };
+        table.columns.push(column);
     }
 }
 
-/// A name that nothing of the entity looks at is misspelt, or of no use.
+/// A name that nothing of the entity looks at is misspelt, or of no use; other names must be nobody else's.
 pub(super) fn check(entity: &Entity, asked: &Asked, out: &mut Out) {
-    for (name, _) in &entity.formerly {
+    for (number, (name, former)) in entity.formerly.iter().enumerate() {
         if !asked.columns.contains(&name.text) {
             let what = format!("{} looks at no column \"{}\"", entity.name, name.text);
+            out.error("mapping.formerly", &name.place, what);
+        }
+        let others = entity.formerly.iter().enumerate().filter(|(other, _)| *other != number);
+        let taken = others
+            .flat_map(|(_, (name, former))| [&name.text, former])
+            .any(|name| name == former);
+        if taken || asked.columns.contains(former) {
+            let what = format!(
+                "\"{former}\" is the other name of \"{}\", and something else too",
+                name.text
+            );
             out.error("mapping.formerly", &name.place, what);
         }
     }

@@ -46,7 +46,7 @@ pub fn compile(entities: &[Entity], catalog: &Catalog) -> Result<Compiled, Vec<F
         let Some(table) = find_table(entity, catalog, &mut out) else {
             continue;
         };
-        let table = &*former::renamed(table, &entity.formerly);
+        let table = &*former::both_names(table, &entity.formerly);
         let types: &mut BTreeMap<_, _> = type_oids.entry(table.name.clone()).or_default();
         types.extend(table.columns.iter().map(|c| (c.name.clone(), c.type_oid)));
         if let Some(plan) = plan(entity, table, catalog, &mut out) {
@@ -150,9 +150,10 @@ fn with_hint(finding: Finding, error: &ExpressionError, text: &Located) -> Findi
 fn find_table<'c>(entity: &Entity, catalog: &'c Catalog, out: &mut Out) -> Option<&'c TableFacts> {
     let Some(table) = catalog.tables.get(&entity.table) else {
         let mapped: Vec<String> = catalog.tables.keys().map(ToString::to_string).collect();
-        let near = catalog.nearest.get(&entity.table).map(std::slice::from_ref);
-        let names = near.unwrap_or(&mapped).iter().map(String::as_str);
-        let what = unknown("table", &entity.table.to_string(), names);
+        let what = match catalog.nearest.get(&entity.table) {
+            Some(near) => format!("unknown table \"{}\"; the nearest is \"{near}\"", entity.table),
+            None => unknown("table", &entity.table.to_string(), mapped.iter().map(String::as_str)),
+        };
         out.error("mapping.unknown_table", &entity.table_place, what);
         return None;
     };
@@ -181,9 +182,6 @@ fn plan(entity: &Entity, table: &TableFacts, catalog: &Catalog, out: &mut Out) -
     let filter_columns = asked.borrow().columns.len();
     // Both are looked at before either ends it: all findings at once.
     let fields = fields::compile(entity, table, catalog, &asked, out);
-    if filter.is_none() || fields.is_none() {
-        former::check(entity, &asked.borrow(), out);
-    }
     let (filter, fields) = (filter?, fields?);
     let key = fields::numbers(&entity.key, &fields);
     let partition_by = fields::numbers(&entity.partition_by, &fields);

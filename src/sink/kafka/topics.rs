@@ -17,7 +17,7 @@ use rdkafka::error::RDKafkaErrorCode;
 use crate::finding::{Cause, Finding};
 use crate::flow::checkpoint::Checkpoint;
 use crate::sink::SinkError;
-use crate::sink::kafka::client::{Told, position_topic, reader};
+use crate::sink::kafka::client::{FRAME_BYTES_MAX, Told, position_topic, reader};
 use crate::sink::kafka::errors::{Call, from_code, from_kafka};
 use crate::sink::kafka::preflight;
 use crate::sink::kafka::settings::{CreateTopics, Holds, Settings};
@@ -27,6 +27,9 @@ const REQUEST_MAX: Duration = Duration::from_secs(5);
 
 /// How long a new topic may take to have leaders.
 const LEADERS_MAX: Duration = Duration::from_secs(20);
+
+/// What a topic takes at once where nobody says otherwise (`max.message.bytes`).
+const USUAL_BYTES_MAX: usize = 1_048_588;
 
 /// What a cluster says of itself.
 #[derive(Clone, Debug, Default)]
@@ -101,9 +104,11 @@ pub fn create_topics(settings: &Settings) -> Result<Vec<String>, SinkError> {
     if missing.is_empty() {
         return Ok(Vec::new());
     }
+    let sent = settings.record_bytes_max;
+    let limit = (sent > USUAL_BYTES_MAX).then(|| sent.saturating_add(FRAME_BYTES_MAX).to_string());
     let new: Vec<_> = missing
         .iter()
-        .map(|(name, partitions)| new_topic(settings, name, *partitions))
+        .map(|(name, partitions)| new_topic(settings, (name, *partitions), limit.as_deref()))
         .collect();
     let options = AdminOptions::new()
         .operation_timeout(Some(REQUEST_MAX))
@@ -135,7 +140,11 @@ pub fn create_topics(settings: &Settings) -> Result<Vec<String>, SinkError> {
     }
 }
 
-fn new_topic<'a>(settings: &'a Settings, name: &'a str, partitions: i32) -> NewTopic<'a> {
+fn new_topic<'a>(
+    settings: &'a Settings,
+    (name, partitions): (&'a str, i32),
+    record_limit: Option<&'a str>,
+) -> NewTopic<'a> {
     let defaults = &settings.topics;
     let new = NewTopic::new(name, partitions, TopicReplication::Fixed(defaults.replication));
     let (new, properties) = match settings
@@ -152,6 +161,10 @@ fn new_topic<'a>(settings: &'a Settings, name: &'a str, partitions: i32) -> NewT
         }
         Some(Holds::States) => (new.set("cleanup.policy", "compact"), defaults.state.as_slice()),
         Some(Holds::Events) => (new.set("retention.ms", "-1"), defaults.events.as_slice()),
+    };
+    let new = match record_limit {
+        Some(limit) => new.set("max.message.bytes", limit),
+        None => new,
     };
     // A later value of the same property takes the place of an earlier one.
     properties.iter().fold(new, |new, (key, value)| new.set(key, value))

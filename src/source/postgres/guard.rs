@@ -16,7 +16,7 @@ use crate::source::{Distance, Hold, Source, SourceError};
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Findings that keep a new connection out, and say nothing of the stream.
-const LOG_IN: [&str; 7] = [
+const LOG_IN: [&str; 8] = [
     "source.password_refused",
     "source.password_missing",
     "source.password_unreadable",
@@ -24,6 +24,7 @@ const LOG_IN: [&str; 7] = [
     "source.database_missing",
     "source.privilege_missing",
     "source.certificate",
+    "source.tls_unsupported",
 ];
 
 /// Takes what a look shows.

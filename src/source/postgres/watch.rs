@@ -6,7 +6,7 @@ use crate::finding::{Cause, Finding};
 use crate::flow::catalog::{Catalog, Identity};
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
-use crate::flow::table::TableName;
+use crate::flow::table::{ReplicaIdentity, TableName};
 use crate::source::SourceError;
 use crate::source::postgres::proof::{Ground, altered, difference};
 use crate::source::postgres::publication;
@@ -184,8 +184,9 @@ fn changed(before: &Seen, now: &Seen) -> Vec<Finding> {
     let mut out = Vec::new();
     for (table, was) in &before.identities {
         let Some(is) = now.identities.get(table) else { continue };
-        let less = was.columns.iter().any(|column| !is.columns.contains(column));
-        if less {
+        // By number: a column that was renamed is still there. What was dropped under FULL had nothing to give any more.
+        let less = was.attnums.iter().any(|column| !is.attnums.contains(column));
+        if less && is.kind != ReplicaIdentity::Full {
             out.push(
                 error(
                     "source.identity_weaker",

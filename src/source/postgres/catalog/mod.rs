@@ -37,13 +37,19 @@ const UNIQUES: &str = "SELECT i.indrelid, c.relname::text, i.indisprimary, \
      WHERE i.indrelid = ANY($1) AND i.indisunique AND i.indisvalid AND i.indimmediate \
      AND i.indpred IS NULL AND i.indexprs IS NULL ORDER BY i.indrelid, NOT i.indisprimary, c.relname";
 
-const IDENTITIES: &str = "SELECT c.oid, c.relreplident::text, array(SELECT a.attname::text FROM pg_attribute a \
-     WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' \
+const IDENTITIES: &str = "SELECT c.oid, c.relreplident::text, array_agg(a.attname ORDER BY a.attnum) \
+     FILTER (WHERE a.attnum IS NOT NULL), array_agg(a.attnum ORDER BY a.attnum) FILTER (WHERE a.attnum IS NOT NULL) \
+     FROM pg_class c LEFT JOIN LATERAL (SELECT a.attname::text, a.attnum FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '' \
      AND (c.relreplident = 'f' OR EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid \
      AND i.indisvalid AND i.indimmediate AND i.indpred IS NULL \
      AND CASE c.relreplident WHEN 'd' THEN i.indisprimary WHEN 'i' THEN i.indisreplident ELSE false END \
-     AND a.attnum = ANY((i.indkey::int2[])[0:i.indnkeyatts - 1]))) ORDER BY a.attnum) \
-     FROM pg_class c WHERE c.oid = ANY($1)";
+     AND a.attnum = ANY((i.indkey::int2[])[0:i.indnkeyatts - 1])))) AS a ON true WHERE c.oid = ANY($1) \
+     GROUP BY c.oid, c.relreplident";
+
+const ANCESTORS: &str = "SELECT t.oid, n.nspname::text, c.relname::text FROM unnest($1::oid[]) AS t(oid), \
+     pg_partition_ancestors(t.oid) WITH ORDINALITY AS a(relid, height) \
+     JOIN pg_class c ON c.oid = a.relid JOIN pg_namespace n ON n.oid = c.relnamespace \
+     WHERE a.relid <> t.oid ORDER BY t.oid, a.height";
 
 const LEAVES: &str = "SELECT r.root, c.oid, n.nspname::text, c.relname::text \
      FROM unnest($1::oid[]) AS r(root), pg_partition_tree(r.root) AS p \
@@ -116,6 +122,16 @@ pub fn outline(sql: &mut Sql, tables: &[TableName]) -> Result<Vec<TableFacts>, S
     }
     let mut leaves = leaves(sql, &found)?;
     let mut all: Vec<u32> = found.iter().map(|table| table.oid).collect();
+    for row in sql.ask(ANCESTORS, &[&all])? {
+        let oid: u32 = get(&row, 0)?;
+        let ancestor = TableName {
+            schema: get(&row, 1)?,
+            name: get(&row, 2)?,
+        };
+        if let Some(table) = found.iter_mut().find(|table| table.oid == oid) {
+            table.ancestors.push(ancestor);
+        }
+    }
     all.extend(leaves.values().flatten().map(|leaf| leaf.oid));
     let identities = identities(sql, &all)?;
     for table in &mut found {
@@ -170,6 +186,7 @@ fn nothing() -> Identity {
     Identity {
         kind: ReplicaIdentity::Nothing,
         columns: Vec::new(),
+        attnums: Vec::new(),
     }
 }
 
@@ -191,6 +208,7 @@ fn table(row: &Row) -> Result<TableFacts, SourceError> {
         columns: Vec::new(),
         uniques: Vec::new(),
         leaves: Vec::new(),
+        ancestors: Vec::new(),
     })
 }
 
@@ -228,7 +246,8 @@ fn identities(sql: &mut Sql, oids: &[u32]) -> Result<BTreeMap<u32, Identity>, So
             get(&row, 0)?,
             Identity {
                 kind,
-                columns: get(&row, 2)?,
+                columns: get::<Option<Vec<String>>>(&row, 2)?.unwrap_or_default(),
+                attnums: get::<Option<Vec<i16>>>(&row, 3)?.unwrap_or_default(),
             },
         );
     }

@@ -13,8 +13,16 @@ pub struct Retyped {
     pub table: TableName,
     /// Its name.
     pub column: String,
+    /// Its other name, which the catalogue may have.
+    pub formerly: Option<String>,
     /// OID of the type in the log.
     pub type_oid: u32,
+}
+
+impl Retyped {
+    fn names(&self, column: &String) -> bool {
+        *column == self.column || self.formerly.as_ref() == Some(column)
+    }
 }
 
 /// Puts the log's types in the place of the catalogue's. What a constraint says of the new type is forgotten.
@@ -28,7 +36,7 @@ pub fn retype(sql: &mut Sql, catalog: &mut Catalog, retyped: &[Retyped]) -> Resu
     let types = Types::read(sql, retyped.iter().map(|column| column.type_oid).collect())?;
     for one in retyped {
         let table = catalog.tables.get_mut(&one.table);
-        let column = table.and_then(|table| table.columns.iter_mut().find(|column| column.name == one.column));
+        let column = table.and_then(|table| table.columns.iter_mut().find(|column| one.names(&column.name)));
         if let Some(column) = column.filter(|column| column.type_oid != one.type_oid) {
             let base = types.base(one.type_oid);
             column.type_oid = one.type_oid;

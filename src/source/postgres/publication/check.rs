@@ -147,7 +147,17 @@ fn under_other_names(
         );
     }
     if let Some(root) = &member.told_as {
-        out.push(under_root(name, &table.name, root));
+        let what = format!(
+            "the publication {name} tells the changes of {} under the name of {root}",
+            table.name
+        );
+        out.push(
+            error("source.publication_root", what)
+                .because("a mapping names the partition, and its changes would not be recognised")
+                .repair(format!(
+                    "table = \"{root}\", or: ALTER PUBLICATION {publication} SET (publish_via_partition_root = false);"
+                )),
+        );
     }
     out
 }
@@ -180,18 +190,6 @@ fn breaks_writes(name: &str, facts: &PublicationFacts, table: &TableFacts) -> Op
     Some(error("source.column_list_identity", what).because("the application's own UPDATE and DELETE fail").repair(
         format!("ALTER PUBLICATION {publication} DROP TABLE {quoted}; ALTER PUBLICATION {publication} ADD TABLE {quoted};"),
     ))
-}
-
-/// The finding for a mapped partition whose changes come under the name of a root.
-pub(crate) fn under_root(publication: &str, table: &TableName, root: &TableName) -> Finding {
-    let what = format!("the publication {publication} tells the changes of {table} under the name of {root}");
-    error("source.publication_root", what)
-        .because("a mapping names the partition, and its changes would not be recognised")
-        .repair(format!(
-            "table = \"{root}\", or, where no entity stands on {root}: ALTER PUBLICATION {} SET \
-             (publish_via_partition_root = false);",
-            quote::ident(publication)
-        ))
 }
 
 /// The finding for a table without identity in a publication that tells updates.

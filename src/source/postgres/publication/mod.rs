@@ -12,7 +12,7 @@ use crate::source::postgres::sql::{Sql, get};
 mod check;
 
 pub use crate::source::postgres::publication::check::check;
-pub(crate) use crate::source::postgres::publication::check::{no_identity, under_root};
+pub(crate) use crate::source::postgres::publication::check::no_identity;
 
 /// A publication.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -117,7 +117,14 @@ fn refusal(settings: &Settings, catalog: &Catalog, followed: &FollowedTable) -> 
         return Some(unpublishable(&table.name));
     }
     if let Some(root) = mapped_root(catalog, table) {
-        return Some(publication::under_root(&settings.publication, &table.name, root));
+        let what = format!("{} is a partition of {root}, and both are mapped", table.name);
+        return Some(
+            Finding::error(Cause::Config, "source.publication_root", what)
+                .because("changes come under one of the two names, and one of them would be told nothing")
+                .repair(format!(
+                    "map {root} alone (`where` tells its rows apart), or its partitions alone"
+                )),
+        );
     }
     match (publication::home(followed.publish, table), followed.publish) {
         (Home::Inserts, _) | (Home::Main, Publish::InsertsSuffice) => None,
@@ -128,17 +135,12 @@ fn refusal(settings: &Settings, catalog: &Catalog, followed: &FollowedTable) -> 
     }
 }
 
-/// The mapped table that holds all rows of this one. Changes have one name: the root's, or the partition's own.
-fn mapped_root<'c>(catalog: &'c Catalog, table: &TableFacts) -> Option<&'c TableName> {
-    let rows_of = |name: &TableName, table: &TableFacts| table.leaves.iter().any(|leaf| leaf.name == *name);
-    let mut others = catalog.tables.values().filter(|other| other.oid != table.oid);
-    let holds_all = |other: &&TableFacts| match table.kind {
-        TableKind::Partitioned => {
-            !table.leaves.is_empty() && table.leaves.iter().all(|leaf| rows_of(&leaf.name, other))
-        }
-        TableKind::Ordinary | TableKind::Unpublishable => rows_of(&table.name, other),
-    };
-    others.find(holds_all).map(|other| &other.name)
+/// The mapped table that this one is a partition of.
+fn mapped_root<'t>(catalog: &Catalog, table: &'t TableFacts) -> Option<&'t TableName> {
+    table
+        .ancestors
+        .iter()
+        .find(|ancestor| catalog.tables.contains_key(ancestor))
 }
 
 /// The finding for a view, a foreign or an unlogged table.
