@@ -5,6 +5,18 @@ use std::path::PathBuf;
 use crate::flow::table::TableName;
 use crate::secret::Secret;
 
+/// Parameters on which the text of a value depends. A row that is read by a query must have the same text as when the
+/// stream tells it, or it would seem changed: both sessions begin with these, whatever the role or the database has set.
+pub(in crate::source::postgres) const VALUE_TEXT: [(&str, &str); 7] = [
+    ("client_encoding", "UTF8"),
+    ("DateStyle", "ISO, MDY"),
+    ("IntervalStyle", "postgres"),
+    ("TimeZone", "UTC"),
+    ("extra_float_digits", "3"),
+    ("bytea_output", "hex"),
+    ("search_path", "pg_catalog"),
+];
+
 /// How to reach the legacy database, and what of it is followed.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -14,7 +14,7 @@ use crate::finding::{Cause, Finding};
 use crate::source::SourceError;
 use crate::source::postgres::connect::line::Line;
 use crate::source::postgres::connect::{Connection, closed, lost, no_postgresql, wire};
-use crate::source::postgres::settings::{Address, Settings, Tls};
+use crate::source::postgres::settings::{Address, Settings, Tls, VALUE_TEXT};
 use crate::source::postgres::sql::{halt, password, password_missing, refusal, tls_unsupported, trust, unverified};
 
 /// Asks for TLS and shakes hands.
@@ -61,20 +61,14 @@ pub(super) fn encrypt(socket: Socket, settings: &Settings) -> Result<Line, Sourc
 /// has set for it would otherwise change what is published.
 pub(super) fn start_up(connection: &mut Connection, settings: &Settings, timeout: Duration) -> Result<(), SourceError> {
     let timeout = format!("{}ms", timeout.as_millis());
-    let parameters = [
+    let mut parameters = vec![
         ("user", settings.user.as_str()),
         ("database", settings.database.as_str()),
         ("replication", "database"),
         ("application_name", "walbridge"),
-        ("client_encoding", "UTF8"),
-        ("DateStyle", "ISO, MDY"),
-        ("IntervalStyle", "postgres"),
-        ("TimeZone", "UTC"),
-        ("extra_float_digits", "3"),
-        ("bytea_output", "hex"),
-        ("search_path", "pg_catalog"),
         ("wal_sender_timeout", timeout.as_str()),
     ];
+    parameters.extend(VALUE_TEXT);
     connection.send(&wire::startup(&parameters))?;
     loop {
         let (tag, body) = connection.receive()?;
