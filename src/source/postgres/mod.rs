@@ -2,6 +2,7 @@
 
 pub mod assemble;
 pub mod catalog;
+pub mod chunk;
 mod connect;
 mod follow;
 pub mod guard;

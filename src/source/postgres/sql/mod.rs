@@ -14,6 +14,7 @@ use crate::secret::{Revealed, Secret};
 use crate::source::SourceError;
 use crate::source::postgres::settings::{Address, Settings, Tls};
 
+mod copied;
 pub mod quote;
 pub(in crate::source::postgres) mod trust;
 

@@ -1,0 +1,206 @@
+//! Which columns of a table are read, by which key, and the statement that reads a chunk.
+
+use crate::finding::{Cause, Finding};
+use crate::flow::catalog::{Generated, Identity, Nullable, SqlType, TableFacts, TableKind, Unique, UniqueKind};
+use crate::flow::table::TableName;
+use crate::source::postgres::chunk::Cursor;
+use crate::source::postgres::sql::quote;
+
+/// How a table is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChunkPlan {
+    /// The table, or the root of a partitioned one.
+    pub table: TableName,
+    /// The columns that are told, in the order of the tuples.
+    pub columns: Vec<String>,
+    /// The key in whose order rows are read and by which they are named.
+    pub key: Vec<KeyColumn>,
+}
+
+/// A column of the key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyColumn {
+    /// Name.
+    pub name: String,
+    /// Type, as SQL takes it.
+    pub type_text: String,
+}
+
+impl ChunkPlan {
+    /// Plans to read `columns` of a table: by its primary key or else another unique index, one whose columns the
+    /// stream's old rows carry, or no change could be matched with a row that was read.
+    ///
+    /// # Errors
+    /// `backfill.no_row_identity` where the table has no such key.
+    pub fn new(table: &TableFacts, columns: &[String]) -> Result<Self, Box<Finding>> {
+        let primary_first = |kind| table.uniques.iter().filter(move |unique| unique.kind == kind);
+        let key = primary_first(UniqueKind::PrimaryKey)
+            .chain(primary_first(UniqueKind::Unique))
+            .filter(|unique| identities(table).all(|(_, identity)| carries(identity, unique)))
+            .find_map(|unique| key_of(table, unique));
+        match key {
+            Some(key) => Ok(Self {
+                table: table.name.clone(),
+                columns: columns.to_vec(),
+                key,
+            }),
+            None => Err(Box::new(no_row_identity(table))),
+        }
+    }
+
+    /// The query for at most `rows_max` rows after `after`, in the key's order: first [`ChunkPlan::columns`], then
+    /// those of the key that are not among them.
+    ///
+    /// # Errors
+    /// `backfill.other_key` where `after` was made for a key of another length.
+    pub fn statement(&self, after: Option<&Cursor>, rows_max: usize) -> Result<String, Box<Finding>> {
+        // Qualified, so that ORDER BY means the table's columns and not those of the result.
+        let columns: Vec<String> = self.read_columns().map(qualified).collect();
+        let key: Vec<String> = self.key.iter().map(|column| qualified(&column.name)).collect();
+        let beyond = match after {
+            None => String::new(),
+            Some(cursor) => format!(" WHERE {}", self.beyond(cursor)?),
+        };
+        Ok(format!(
+            "SELECT {} FROM {} AS t{beyond} ORDER BY {} LIMIT {rows_max}",
+            columns.join(", "),
+            self.table.quoted(),
+            key.join(", "),
+        ))
+    }
+
+    /// A comparison of rows, which an index on the key answers with one range
+    /// (<https://www.postgresql.org/docs/current/functions-comparisons.html#ROW-WISE-COMPARISON>).
+    fn beyond(&self, cursor: &Cursor) -> Result<String, Box<Finding>> {
+        if cursor.0.len() != self.key.len() {
+            let finding = Finding::error(
+                Cause::Surroundings,
+                "backfill.other_key",
+                format!("the table {} was read so far by another key", self.table),
+            );
+            return Err(Box::new(
+                finding.because("which of its rows were read cannot be told by its present key"),
+            ));
+        }
+        let names: Vec<String> = self.key.iter().map(|column| qualified(&column.name)).collect();
+        let pairs = self.key.iter().zip(&cursor.0);
+        let values: Vec<String> = pairs
+            .map(|(column, value)| format!("{}::{}", quote::literal(value), column.type_text))
+            .collect();
+        let row = |parts: Vec<String>| match parts.as_slice() {
+            [one] => one.clone(),
+            several => format!("({})", several.join(", ")),
+        };
+        Ok(format!("{} > {}", row(names), row(values)))
+    }
+
+    /// Names of the columns that are read, in the order of the statement.
+    fn read_columns(&self) -> impl Iterator<Item = &str> {
+        let told = self.columns.iter().map(String::as_str);
+        let key = self.key.iter().map(|column| column.name.as_str());
+        told.chain(key.filter(|name| !self.columns.iter().any(|told| told == name)))
+    }
+
+    /// How many columns are read.
+    pub(super) fn width(&self) -> usize {
+        self.read_columns().count()
+    }
+
+    /// Where each column of the key stands among those read.
+    pub(super) fn key_places(&self) -> Vec<usize> {
+        let place = |column: &KeyColumn| self.read_columns().position(|name| name == column.name);
+        self.key.iter().filter_map(place).collect()
+    }
+}
+
+fn qualified(column: &str) -> String {
+    format!("t.{}", quote::ident(column))
+}
+
+/// The identities that rows of the table are told with, and whose they are.
+fn identities(table: &TableFacts) -> impl Iterator<Item = (&TableName, &Identity)> {
+    let own = (table.kind != TableKind::Partitioned).then_some((&table.name, &table.identity));
+    let leaves = table.leaves.iter().map(|leaf| (&leaf.name, &leaf.identity));
+    own.into_iter().chain(leaves)
+}
+
+fn carries(identity: &Identity, unique: &Unique) -> bool {
+    unique.columns.iter().all(|column| identity.columns.contains(column))
+}
+
+/// The key of a unique index; none where a value may be null, is not in the stream or cannot be compared.
+fn key_of(table: &TableFacts, unique: &Unique) -> Option<Vec<KeyColumn>> {
+    let key = unique.columns.iter().map(|name| {
+        let column = table.column(name)?;
+        let fits = column.nullable == Nullable::No && column.generated == Generated::No && ordered(&column.sql_type);
+        fits.then(|| KeyColumn {
+            name: name.clone(),
+            type_text: column.type_text.clone(),
+        })
+    });
+    key.collect::<Option<Vec<_>>>().filter(|key| !key.is_empty())
+}
+
+/// Whether `>` in `pg_catalog` means the order in which the type is sorted. A type of an extension, such as citext, has
+/// operators in a schema that the session does not look into; `>` would be that of text, and rows would be passed over.
+fn ordered(sql_type: &SqlType) -> bool {
+    match sql_type {
+        // `format_type` qualifies whatever lies outside of pg_catalog.
+        SqlType::Other(name) => !name.contains('.'),
+        SqlType::Array(element) => ordered(element),
+        SqlType::Bool
+        | SqlType::Int2
+        | SqlType::Int4
+        | SqlType::Int8
+        | SqlType::Float4
+        | SqlType::Float8
+        | SqlType::Numeric
+        | SqlType::Text
+        | SqlType::Bpchar
+        | SqlType::Bytea
+        | SqlType::Date
+        | SqlType::Time
+        | SqlType::TimeTz
+        | SqlType::Timestamp
+        | SqlType::TimestampTz
+        | SqlType::Interval
+        | SqlType::Uuid
+        | SqlType::Json
+        | SqlType::Enum(_) => true,
+    }
+}
+
+fn no_row_identity(table: &TableFacts) -> Finding {
+    Finding::error(
+        Cause::Surroundings,
+        "backfill.no_row_identity",
+        format!(
+            "the table {} has no key that is unique, never null and part of its replica identity",
+            table.name
+        ),
+    )
+    .because("a row that is read could not be matched with the changes that the stream tells of it")
+    .repair(repair(table))
+}
+
+/// Statements after which the table has such a key.
+fn repair(table: &TableFacts) -> String {
+    let usable = table.uniques.iter().filter(|unique| key_of(table, unique).is_some());
+    let Some(unique) = usable.min_by_key(|unique| unique.kind != UniqueKind::PrimaryKey) else {
+        return format!("ALTER TABLE {} ADD PRIMARY KEY (COLUMN, …);", table.name.quoted());
+    };
+    let lacking = identities(table).filter(|(_, identity)| !carries(identity, unique));
+    let statements: Vec<String> = lacking
+        .map(|(name, _)| match (unique.kind, table.kind) {
+            (UniqueKind::PrimaryKey, _) => format!("ALTER TABLE {} REPLICA IDENTITY DEFAULT;", name.quoted()),
+            // A leaf's index has a name of its own.
+            (UniqueKind::Unique, TableKind::Partitioned) => name.full_identity_sql(),
+            (UniqueKind::Unique, _) => format!(
+                "ALTER TABLE {} REPLICA IDENTITY USING INDEX {};",
+                name.quoted(),
+                quote::ident(&unique.name)
+            ),
+        })
+        .collect();
+    statements.join(" ")
+}

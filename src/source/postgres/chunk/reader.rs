@@ -1,0 +1,272 @@
+//! The connection on which chunks are read: one short transaction each.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use crate::backfill::snapshot::Snapshot;
+use crate::finding::{Cause, Finding};
+use crate::flow::position::Lsn;
+use crate::source::SourceError;
+use crate::source::postgres::chunk::copy::{Fields, Lines};
+use crate::source::postgres::chunk::{ChunkPlan, Cursor, OldRow, ReadChunk, push_column, row_name};
+use crate::source::postgres::settings::{Settings, VALUE_TEXT};
+use crate::source::postgres::sql::{Sql, halt, quote};
+
+/// How long one statement may hold its snapshot: as long as it does, the server cleans up nothing that is newer.
+pub const SNAPSHOT_MAX: Duration = Duration::from_secs(30);
+
+/// How long after the server's own limit its answer is waited for.
+const GRACE: Duration = Duration::from_secs(10);
+
+/// Whether a commit waits for a synchronous standby, and whether that could be seen. Other roles' sessions show what
+/// they wait for only to who may read statistics
+/// (<https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-STATS-VIEWS>).
+const WAITING: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'), \
+     current_setting('synchronous_standby_names') = '' OR pg_has_role('pg_read_all_stats', 'USAGE')";
+
+/// Reads chunks of tables.
+#[derive(Debug)]
+pub struct ChunkReader {
+    settings: Settings,
+    snapshot_max: Duration,
+    /// None after an error and after a chunk that was cut off by its size.
+    sql: Option<Sql>,
+}
+
+/// How much a chunk may hold.
+#[derive(Clone, Copy)]
+struct Limits {
+    rows: usize,
+    bytes: usize,
+}
+
+impl ChunkReader {
+    /// Connects; a statement ends after `snapshot_max` ([`SNAPSHOT_MAX`]).
+    ///
+    /// # Errors
+    /// As [`Sql::connect`].
+    pub fn connect(settings: &Settings, snapshot_max: Duration) -> Result<Self, SourceError> {
+        Ok(Self {
+            settings: settings.clone(),
+            snapshot_max,
+            sql: Some(session(settings)?),
+        })
+    }
+
+    /// Reads the rows after `after`: at most `rows_max`, and at least one if there is one, else as many as hold no
+    /// more than `bytes_max` bytes with their names.
+    ///
+    /// # Errors
+    /// Transient where a commit waits for a synchronous standby, where the server needs longer than a snapshot may be
+    /// held, and where the connection fails: the next call makes a new one. A halt where the statement does not fit the
+    /// table (any more), and where the role may not see what the chunk's correctness rests on.
+    pub fn read(
+        &mut self,
+        plan: &ChunkPlan,
+        after: Option<&Cursor>,
+        rows_max: usize,
+        bytes_max: usize,
+    ) -> Result<ReadChunk, SourceError> {
+        let limits = Limits {
+            rows: rows_max.max(1),
+            bytes: bytes_max,
+        };
+        let query = plan.statement(after, limits.rows).map_err(SourceError::Halt)?;
+        let mut sql = match self.sql.take() {
+            Some(sql) => sql,
+            None => session(&self.settings)?,
+        };
+        nobody_waits(&mut sql)?;
+        let limit = self.snapshot_max.as_millis();
+        // The second limit is for a connection that breaks without a word: the server ends the transaction itself.
+        sql.run(&format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {limit}; \
+             SET LOCAL idle_in_transaction_session_timeout = {limit}"
+        ))?;
+        let snapshot: Snapshot = answer(&mut sql, "SELECT pg_current_snapshot()::text")?;
+        let horizon: Lsn = answer(&mut sql, "SELECT pg_current_wal_insert_lsn()::text")?;
+        let mut gathered = Gathered::new(plan, limits);
+        let patience = self.snapshot_max.saturating_add(GRACE);
+        let sql = sql.copy_out(&format!("COPY ({query}) TO STDOUT"), patience, |message| {
+            gathered.take(message)
+        })?;
+        let (rows, next) = gathered.end()?;
+        if let Some(mut sql) = sql {
+            sql.run("COMMIT")?;
+            self.sql = Some(sql);
+        }
+        Ok(ReadChunk {
+            snapshot,
+            horizon,
+            rows,
+            next,
+        })
+    }
+}
+
+/// A read-only session whose values have the text of the stream's.
+fn session(settings: &Settings) -> Result<Sql, SourceError> {
+    let mut sql = Sql::connect(settings)?;
+    let set = VALUE_TEXT.map(|(name, value)| format!("SET {name} = {}", quote::literal(value)));
+    // The stream tells every row: a policy that hides some of them from the role is refused, not followed.
+    sql.run(&format!("{}; SET row_security = off", set.join("; ")))?;
+    Ok(sql)
+}
+
+/// A commit that waits for a synchronous standby is in the stream, and snapshots do not see it for as long as it waits:
+/// see [`SETTLED_AFTER`](crate::backfill::recent::SETTLED_AFTER).
+fn nobody_waits(sql: &mut Sql) -> Result<(), SourceError> {
+    let rows = sql.simple(WAITING)?;
+    let row = rows.first().map(Vec::as_slice);
+    let (waits, seen) = match row {
+        Some([Some(waits), Some(seen)]) => (waits == "t", seen == "t"),
+        Some(_) | None => (false, false),
+    };
+    if waits {
+        let what = "cannot read old rows while a commit waits for a synchronous standby";
+        return Err(SourceError::Transient(what.to_owned()));
+    }
+    if !seen {
+        return Err(halt(
+            Finding::error(
+                Cause::Surroundings,
+                "backfill.waits_hidden",
+                "the role may not see which commits wait for a synchronous standby",
+            )
+            .because("a row that such a commit changed would be told as it was before, after the change was told")
+            .repair("GRANT pg_read_all_stats TO the role of `url` in [source];"),
+        ));
+    }
+    Ok(())
+}
+
+/// Asks for one value and reads its text.
+fn answer<T: std::str::FromStr<Err: std::fmt::Display>>(sql: &mut Sql, query: &str) -> Result<T, SourceError> {
+    let rows = sql.simple(query)?;
+    let text = rows.first().and_then(|row| row.first()).and_then(Option::as_deref);
+    text.unwrap_or_default()
+        .parse()
+        .map_err(|error: T::Err| SourceError::Transient(format!("cannot read a chunk: {error}")))
+}
+
+/// The rows of a chunk as they come.
+struct Gathered<'p> {
+    plan: &'p ChunkPlan,
+    limits: Limits,
+    key_places: Vec<usize>,
+    width: usize,
+    lines: Lines,
+    fields: Fields,
+    rows: Vec<OldRow>,
+    bytes: usize,
+    last: Vec<Vec<u8>>,
+    stop: Option<Stop>,
+}
+
+/// Why no more rows are taken.
+enum Stop {
+    /// The next row does not fit in.
+    Full,
+    /// Something is wrong.
+    Failed(SourceError),
+}
+
+impl<'p> Gathered<'p> {
+    fn new(plan: &'p ChunkPlan, limits: Limits) -> Self {
+        Self {
+            plan,
+            limits,
+            key_places: plan.key_places(),
+            width: plan.width(),
+            lines: Lines::default(),
+            fields: Fields::default(),
+            rows: Vec::new(),
+            bytes: 0,
+            last: Vec::new(),
+            stop: None,
+        }
+    }
+
+    /// Takes what a message holds; breaks where no more is wanted.
+    fn take(&mut self, message: &[u8]) -> ControlFlow<()> {
+        let mut lines = std::mem::take(&mut self.lines);
+        let taken = lines.feed(message, |line| self.row(line));
+        self.lines = lines;
+        match taken {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(stop) => {
+                self.stop = Some(stop);
+                ControlFlow::Break(())
+            }
+        }
+    }
+
+    fn row(&mut self, line: &[u8]) -> Result<(), Stop> {
+        self.fields
+            .read(line)
+            .map_err(|error| self.failed(&error.to_string()))?;
+        let values: Vec<Option<&[u8]>> = self.fields.iter().collect();
+        if values.len() != self.width {
+            return Err(self.failed("it has another number of columns"));
+        }
+        let key = self
+            .key_places
+            .iter()
+            .map(|place| values.get(*place).copied().flatten());
+        let Some(key) = key.collect::<Option<Vec<&[u8]>>>() else {
+            return Err(self.failed("its key holds a null"));
+        };
+        let mut tuple = Vec::with_capacity(line.len());
+        for value in values.iter().take(self.plan.columns.len()) {
+            push_column(&mut tuple, *value);
+        }
+        let row = OldRow {
+            name: row_name(key.iter().copied()),
+            tuple: tuple.into_boxed_slice(),
+        };
+        let bytes = self
+            .bytes
+            .saturating_add(row.name.len())
+            .saturating_add(row.tuple.len());
+        if bytes > self.limits.bytes && !self.rows.is_empty() {
+            return Err(Stop::Full);
+        }
+        self.last.resize(key.len(), Vec::new());
+        for (kept, value) in self.last.iter_mut().zip(&key) {
+            kept.clear();
+            kept.extend_from_slice(value);
+        }
+        self.bytes = bytes;
+        self.rows.push(row);
+        Ok(())
+    }
+
+    fn failed(&self, why: &str) -> Stop {
+        let what = format!("cannot read a row of {}: {why}", self.plan.table);
+        Stop::Failed(SourceError::Transient(what))
+    }
+
+    /// The rows, and the last one's key unless the table ended.
+    fn end(self) -> Result<(Vec<OldRow>, Option<Cursor>), SourceError> {
+        match self.stop {
+            Some(Stop::Failed(error)) => return Err(error),
+            Some(Stop::Full) => {}
+            None => {
+                let whole = self.lines.end();
+                whole.map_err(|error| SourceError::Transient(format!("cannot read a chunk: {error}")))?;
+                if self.rows.len() < self.limits.rows {
+                    return Ok((self.rows, None));
+                }
+            }
+        }
+        let texts: Result<Vec<String>, _> = self.last.into_iter().map(String::from_utf8).collect();
+        match texts {
+            Ok(texts) => Ok((self.rows, Some(Cursor(texts)))),
+            Err(_) => Err(halt(Finding::error(
+                Cause::Surroundings,
+                "backfill.key_not_utf8",
+                format!("a key of the table {} is no UTF-8 text", self.plan.table),
+            ))),
+        }
+    }
+}
