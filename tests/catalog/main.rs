@@ -7,6 +7,7 @@
     reason = "a test says by a panic what went wrong, and by a line why it was skipped"
 )]
 
+mod chunks;
 #[expect(dead_code, reason = "it is the stream tests' own, and these need less of it")]
 #[path = "../stream/cluster.rs"]
 mod cluster;
