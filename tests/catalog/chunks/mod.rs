@@ -11,6 +11,7 @@ use walbridge::source::postgres::sql::quote;
 use crate::world::World;
 
 mod plans;
+mod snapshots;
 mod values;
 
 const ALL: usize = usize::MAX;
