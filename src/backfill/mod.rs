@@ -6,6 +6,7 @@
 
 pub mod recent;
 pub mod snapshot;
+pub mod target;
 
 #[cfg(test)]
 mod tests;

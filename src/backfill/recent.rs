@@ -83,7 +83,13 @@ impl<R: Ord> Recent<R> {
         }
     }
 
-    /// It touches this row: with its old name, its new one, or one call for each.
+    /// A transaction is told that every snapshot to come sees: there is nothing to remember of it.
+    pub fn pass(&mut self) {
+        self.told = self.told.saturating_add(1);
+    }
+
+    /// It tells something of this row: by its old name, its new one, or one call for each. A change that tells nothing is
+    /// none here: what a snapshot without it sees is told as if it were there.
     pub fn touch(&mut self, row: R) {
         let Some(last) = self.transactions.back_mut() else {
             return;

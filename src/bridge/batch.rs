@@ -8,9 +8,10 @@
 use std::time::{Duration, Instant};
 
 use crate::bridge::BridgeError;
+use crate::bridge::old::Published;
 use crate::finding::{Cause, Finding};
 use crate::flow::change::{Asked, Transaction};
-use crate::flow::checkpoint::Checkpoint;
+use crate::flow::checkpoint::{Checkpoint, OldRows};
 use crate::flow::position::Lsn;
 use crate::flow::record::Records;
 use crate::sink::Sink;
@@ -94,6 +95,19 @@ impl Batch {
         Duration::from_millis(if self.pending.is_some() { 1 } else { 50 })
     }
 
+    /// Whether the open transaction is published already.
+    pub(super) fn published(&self) -> Published {
+        match self.open {
+            Some(Open::Published) => Published::Already,
+            Some(Open::New(_)) | None => Published::NotYet,
+        }
+    }
+
+    /// Whether a transaction is open.
+    pub fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+
     /// A transaction begins; one that is published already is passed over.
     pub fn begin(&mut self, transaction: Transaction) {
         self.rank = 0;
@@ -144,6 +158,13 @@ impl Batch {
         self.pending.get_or_insert_with(Instant::now);
         self.complete_records = self.records.spans.len();
         Ok(())
+    }
+
+    /// Old rows stand in the buffer, behind everything that is complete; `progress` says which.
+    pub fn complete_old(&mut self, progress: OldRows) {
+        self.checkpoint.backfill = Some(progress);
+        self.pending.get_or_insert_with(Instant::now);
+        self.complete_records = self.records.spans.len();
     }
 
     /// Hands a buffer over that the open transaction alone fills. What is complete before it is committed first, so that

@@ -2,6 +2,7 @@
 
 pub mod batch;
 mod names;
+mod old;
 pub mod supervise;
 mod tables;
 #[cfg(test)]
@@ -11,11 +12,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::bridge::batch::Batch;
+use crate::bridge::old::Turns;
 use crate::bridge::tables::Tables;
 use crate::encoding::Encoder;
 use crate::finding::Finding;
 use crate::flow::change::Step;
-use crate::flow::event::DomainEvent;
+use crate::flow::event::{DomainEvent, Origin};
 use crate::flow::position::Lsn;
 use crate::flow::record::Records;
 use crate::flow::table::TableName;
@@ -24,6 +26,8 @@ use crate::mapping::tell::{At, Desk, Listener};
 use crate::sink::{Sink, SinkError};
 use crate::source::{Hold, Source, SourceError};
 use crate::telemetry::{State, Status, Tally};
+
+pub use crate::bridge::old::Old;
 
 /// Why a run ended without being asked to.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +64,8 @@ pub struct Works<'a> {
     pub mapping: &'a Mapping,
     /// How events are written.
     pub encoder: &'a mut Encoder,
+    /// Which old rows are told.
+    pub old: Old<'a>,
     /// Fingerprint of the mapping, kept in the position.
     pub fingerprint: &'a str,
     /// Asked to stop.
@@ -89,9 +95,10 @@ pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, works: Works<'_>) -
     sink.open(&mut checkpoint)?;
     status.set_state(State::Streaming);
 
+    let mut turns = Turns::new(works.mapping, works.old, &checkpoint)?;
     let mut batch = Batch::new(checkpoint, status.tally());
     let mut tables = Tables::new(works.mapping, status, &marks);
-    let carried = carry(source, sink, works, (&mut batch, &mut tables));
+    let carried = carry(source, sink, works, (&mut batch, &mut tables, &mut turns));
     if carried.is_ok() {
         status.set_state(State::Stopping);
     }
@@ -123,20 +130,27 @@ fn carry<S: Source, K: Sink>(
     source: &mut S,
     sink: &mut K,
     works: Works<'_>,
-    (batch, tables): (&mut Batch, &mut Tables<'_>),
+    (batch, tables, turns): (&mut Batch, &mut Tables<'_>, &mut Turns<'_>),
 ) -> Result<(), BridgeError> {
     let Works {
         mapping,
         encoder,
         stop,
         status,
+        old: _,
         fingerprint: _,
     } = works;
     let mut desk = Desk::default();
     while !stop.load(Ordering::Relaxed) {
-        match source.next(batch.wait())? {
-            Step::Begin(transaction) => batch.begin(transaction),
-            Step::Shape(table) => tables.fit(table)?,
+        match source.next(batch.wait().min(turns.wait()))? {
+            Step::Begin(transaction) => {
+                batch.begin(transaction);
+                turns.begin(&transaction, batch.published());
+            }
+            Step::Shape(table) => {
+                tables.fit(table)?;
+                turns.shape(table);
+            }
             Step::Change { table_oid, change } => {
                 let rank = batch.next_rank();
                 tables.refuse_astray(table_oid, batch.open_transaction())?;
@@ -145,8 +159,10 @@ fn carry<S: Source, K: Sink>(
                         epoch: batch.epoch(),
                         transaction: &transaction,
                         rank,
+                        origin: Origin::Change,
                     };
                     let (records, tally) = batch.paper();
+                    let first = records.spans.len();
                     followed.count(&change, tally);
                     let mut scribe = Scribe {
                         encoder,
@@ -157,6 +173,7 @@ fn carry<S: Source, K: Sink>(
                     mapping
                         .tell(&followed.fitted, &change, &at, (&mut desk, &mut scribe))
                         .map_err(|row| BridgeError::Halt(Box::new(row.finding(transaction.commit_lsn))))?;
+                    turns.touch(table_oid, &change, records.spans.get(first..).unwrap_or_default());
                 }
                 batch.hand_over_if_full(sink)?;
                 if batch.is_a_pause() {
@@ -167,11 +184,13 @@ fn carry<S: Source, K: Sink>(
             Step::Truncate { table_oids } => tables.refuse_truncate(table_oids, batch.open_transaction())?,
             Step::Commit { end_lsn } => {
                 batch.complete(end_lsn)?;
+                turns.take(source, end_lsn, (batch, &mut desk, encoder, &tables.kinds))?;
                 batch.commit_if_due(sink, source.distance())?;
                 source.acknowledge(batch.durable(sink, status, end_lsn)?);
                 status.heard(source.silence());
             }
             Step::Drained { seen_lsn, asked } => {
+                turns.take(source, seen_lsn, (batch, &mut desk, encoder, &tables.kinds))?;
                 batch.commit_if_idle(sink, seen_lsn, asked)?;
                 source.acknowledge(batch.durable(sink, status, seen_lsn)?);
                 status.heard(source.silence());

@@ -105,7 +105,7 @@ impl<'a> Tables<'a> {
     }
 }
 
-fn misfit_error(misfit: Misfit, table: &Table) -> BridgeError {
+pub(super) fn misfit_error(misfit: Misfit, table: &Table) -> BridgeError {
     match misfit {
         Misfit::Retyped {
             column,

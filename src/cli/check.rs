@@ -111,7 +111,7 @@ fn surroundings(config: &Config) -> Vec<Finding> {
     let catalog = match postgres::preflight::preflight(&config.source) {
         Ok(of_source) => {
             found.extend(of_source.findings);
-            Some(of_source.catalog)
+            Some((of_source.catalog, of_source.publications))
         }
         Err(error) => {
             found.push(of_source(config, error));
@@ -119,10 +119,17 @@ fn surroundings(config: &Config) -> Vec<Finding> {
         }
     };
     let mut settings = config.kafka.clone();
-    if let Some(catalog) = &catalog {
+    if let Some((catalog, publications)) = &catalog {
         match prepare::prepare(config, catalog) {
             Ok(prepared) => {
                 found.extend(prepared.findings);
+                found.extend(prepare::hidden(&prepared.mapping, publications));
+                found.extend(
+                    prepare::targets(config, &prepared.mapping, catalog)
+                        .err()
+                        .into_iter()
+                        .flatten(),
+                );
                 settings = prepared.kafka;
             }
             Err(refused) => found.extend(refused),

@@ -1,12 +1,15 @@
 //! From a config and a catalogue to what a bridge runs with.
 
-use crate::config::Config;
+use crate::backfill::target::Target;
+use crate::config::{Config, OnStart};
 use crate::encoding;
 use crate::finding::Finding;
 use crate::flow::catalog::Catalog;
 use crate::mapping::compile::compile;
 use crate::mapping::plan::Mapping;
 use crate::sink::kafka::settings::Settings;
+use crate::source::postgres::chunk;
+use crate::source::postgres::publication::{self, Publications};
 
 /// A mapping that fits the database, and the sink's settings that follow from it.
 #[derive(Debug)]
@@ -32,6 +35,38 @@ pub(super) fn prepare(config: &Config, catalog: &Catalog) -> Result<Prepared, Ve
         kafka,
         findings: compiled.findings,
     })
+}
+
+/// The entities whose old rows a start tells, and how they are read.
+///
+/// # Errors
+/// All tables whose rows cannot be matched with what the stream tells of them.
+pub(super) fn targets(config: &Config, mapping: &Mapping, catalog: &Catalog) -> Result<Vec<Target>, Vec<Finding>> {
+    let mut found = Vec::new();
+    let mut refused = Vec::new();
+    if config.backfill.on_start == OnStart::Nothing {
+        return Ok(found);
+    }
+    for stated in mapping.states(catalog) {
+        match chunk::target((stated.entity, stated.state), stated.table, &stated.columns) {
+            Ok(target) => found.push(target),
+            Err(finding) => refused.push(not_told(*finding)),
+        }
+    }
+    if refused.is_empty() { Ok(found) } else { Err(refused) }
+}
+
+/// Mapped columns that the publications do not send, one of each table.
+pub(super) fn hidden(mapping: &Mapping, publications: &Publications) -> Vec<Finding> {
+    let tables = mapping.tables();
+    tables
+        .filter_map(|table| publication::hidden(publications, table, mapping.columns(table)))
+        .collect()
+}
+
+fn not_told(finding: Finding) -> Finding {
+    let repair = finding.repair.clone().unwrap_or_default();
+    finding.repair(format!("{repair} Or tell no old rows: on_start = false in [backfill]"))
 }
 
 /// Whether what is missing may have been there: then a position may rest on it, and making it again repairs nothing.

@@ -5,10 +5,11 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use crate::bridge;
 use crate::bridge::supervise::{Attempt, Outcome, supervise};
-use crate::bridge::{BridgeError, Works};
+use crate::bridge::{BridgeError, Old, Works};
 use crate::cli::{Exit, LogFormat, findings, prepare, stopping};
 use crate::config::{self, Config, Loaded, SinkChoice, Sources};
 use crate::encoding::Encoder;
@@ -216,6 +217,8 @@ impl Worker {
         let Surroundings {
             mut catalog,
             slot,
+            publications,
+            next_xid,
             findings: found,
         } = preflight(&config.source)?;
         // Known also where the attempt gets no further.
@@ -224,9 +227,10 @@ impl Worker {
             self.status
                 .server(slot.server_lsn.0, slot.retained_bytes(), slot.safe_bytes);
         }
-        if !retyped.is_empty() {
-            retype(&mut Sql::connect(&config.source)?, &mut catalog, retyped)?;
-        }
+        let altered = match retyped {
+            [] => 0,
+            retyped => retype(&mut Sql::connect(&config.source)?, &mut catalog, retyped)?,
+        };
         let prepared = prepare::prepare(config, &catalog).map_err(first_error)?;
         warn_once(found.iter().chain(&prepared.findings), warned);
         if config.sink == SinkChoice::Kafka && found.iter().any(prepare::may_be_lost) {
@@ -235,14 +239,28 @@ impl Worker {
         if let Some(finding) = found.into_iter().find(|finding| forbids(finding, config)) {
             return Err(BridgeError::Halt(Box::new(finding)));
         }
+        if let Some(finding) = prepare::hidden(&prepared.mapping, &publications).into_iter().next() {
+            return Err(BridgeError::Halt(Box::new(finding)));
+        }
         let mut kafka = prepared.kafka;
         if let Some(timeout) = attempt.transaction_timeout_ms {
             kafka.transaction_timeout_ms = timeout;
         }
         let mapping = &prepared.mapping;
         let fingerprint = config::fingerprint(config);
+        let targets = match altered {
+            0 => prepare::targets(config, mapping, &catalog).map_err(first_error)?,
+            // Rows are read as they are now, and the mapping is compiled for how they were.
+            _ => Vec::new(),
+        };
         let works = Works {
             mapping,
+            old: Old {
+                targets: &targets,
+                near: next_xid,
+                rows_per_chunk: config.backfill.rows_per_chunk,
+                settle: SETTLE,
+            },
             encoder: &mut Encoder::new(&mapping.kinds, &prepare::encoding(config)),
             fingerprint: &fingerprint,
             stop: &self.stop,
@@ -276,6 +294,9 @@ fn warn_once<'f>(found: impl Iterator<Item = &'f Finding>, warned: &mut Vec<Find
         }
     }
 }
+
+/// Between the start and the first old rows: see [`Old::settle`].
+const SETTLE: Duration = Duration::from_secs(2);
 
 /// How often a mapping is compiled anew for other types without getting any further.
 const TURNS_MAX: u32 = 20;

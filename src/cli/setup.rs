@@ -151,6 +151,12 @@ fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
     {
         return Err(lost(config, stored.commit_end_lsn).into());
     }
+    // Refused before anything is made.
+    let hidden = prepare::hidden(&prepared.mapping, &present.publications);
+    if !hidden.is_empty() {
+        return Err(Refused::Findings(hidden));
+    }
+    setup::plan_from(&config.source, &catalog, &present).map_err(Refused::Findings)?;
     if setup::grant(&mut sql, &config.source)? == setup::Granted::Now {
         say!("role {}: rights granted", config.source.user);
     }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::finding::{Finding, Place, Severity};
 use crate::mapping::entity::Entity;
@@ -36,6 +37,8 @@ pub struct Config {
     pub http: Http,
     /// Limits.
     pub limits: Limits,
+    /// Old rows.
+    pub backfill: Backfill,
     /// Entities, in the order of the files.
     pub entities: Vec<Entity>,
     /// Where records go.
@@ -62,6 +65,36 @@ pub struct Http {
     pub ready_lag_seconds_max: u64,
     /// What a request that changes something must bring.
     pub token: Option<Secret>,
+}
+
+/// `[backfill]`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backfill {
+    /// What a start tells of entities that were never told.
+    pub on_start: OnStart,
+    /// Rows of one chunk, at most.
+    pub rows_per_chunk: usize,
+    /// How long one statement may hold its snapshot.
+    pub snapshot_max: Duration,
+}
+
+impl Default for Backfill {
+    fn default() -> Self {
+        Self {
+            on_start: OnStart::States,
+            rows_per_chunk: 10_000,
+            snapshot_max: Duration::from_secs(30),
+        }
+    }
+}
+
+/// What a start tells of entities that were never told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnStart {
+    /// Their present state, row by row.
+    States,
+    /// Nothing but what changes from then on.
+    Nothing,
 }
 
 /// `[limits]`

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 
 use crate::flow::change::{CommitTime, Transaction};
-use crate::flow::event::{DomainEvent, EventKind, Value, append_json_text};
+use crate::flow::event::{DomainEvent, EventKind, Origin, Value, append_json_text};
 use crate::flow::record::{RecordSpan, Records};
 
 /// Names under which events are told: `[cloudevents]`.
@@ -151,9 +151,18 @@ impl Fragments {
         out.extend_from_slice(told.time_text.as_bytes());
         out.extend_from_slice(&self.after_time);
         out.extend_from_slice(&id);
-        out.extend_from_slice(br#"","transaction":""#);
-        out.extend_from_slice(told.xid_text.as_bytes());
-        out.extend_from_slice(br#"","data":"#);
+        match event.origin {
+            Origin::Change => {
+                out.extend_from_slice(br#"","transaction":""#);
+                out.extend_from_slice(told.xid_text.as_bytes());
+                out.extend_from_slice(br#"","data":"#);
+            }
+            Origin::Backfill(generation) => {
+                out.extend_from_slice(br#"","origin":"backfill","generation":"#);
+                out.extend_from_slice(generation.to_string().as_bytes());
+                out.extend_from_slice(br#","data":"#);
+            }
+        }
         append_object(data, &self.fields, out);
         out.push(b'}');
     }

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{Encoder, Settings};
 use crate::flow::change::{CommitTime, Transaction};
-use crate::flow::event::{DomainEvent, EventKind, KindId, TopicId, Value, append_json_text};
+use crate::flow::event::{DomainEvent, EventKind, KindId, Origin, TopicId, Value, append_json_text};
 use crate::flow::position::{Lsn, Position};
 use crate::flow::record::Records;
 
@@ -46,6 +46,7 @@ fn event<'a>(key: &'a [Value<'a>], data: Option<&'a [Value<'a>]>) -> DomainEvent
             part: 1,
         },
         transaction: &TRANSACTION,
+        origin: Origin::Change,
         key,
         partition_by: None,
         data,
@@ -88,6 +89,27 @@ fn an_event_is_the_documented_example() {
             r#""status":"paid"}}"#
         )
     );
+}
+
+#[test]
+fn an_old_row_says_that_it_is_one() {
+    let mut encoder = Encoder::new(&[kind("Order", &["number"], &["number"])], &settings());
+    let mut records = Records::default();
+    let data = [Value::Number(b"7")];
+    let old = DomainEvent {
+        origin: Origin::Backfill(12),
+        ..event(&data, Some(&data))
+    };
+    encoder.encode(&old, &mut records);
+    let value = records.part(records.spans[0].value.as_ref().unwrap());
+    let mut value: serde_json::Value = serde_json::from_slice(value).unwrap();
+    assert_eq!(
+        (&value["origin"], &value["generation"]),
+        (&"backfill".into(), &12.into())
+    );
+    let attributes = value.as_object_mut().unwrap();
+    assert_eq!(attributes.remove("transaction"), None, "no transaction told it");
+    assert_eq!(attributes["data"], serde_json::json!({"number": 7}));
 }
 
 #[test]

@@ -32,9 +32,41 @@ pub struct Checkpoint {
     pub partitions: BTreeMap<String, i32>,
     /// Fingerprint of the mapping, hexadecimal.
     pub mapping: String,
-    /// Progress of backfills; none while there has been no backfill.
+    /// Old rows told so far; none while none were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub backfill: Option<serde_json::Value>,
+    pub backfill: Option<OldRows>,
+}
+
+/// Which old rows were told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OldRows {
+    /// The last ones stand behind the transaction whose commit record starts here …
+    pub behind: Lsn,
+    /// … and so many do.
+    pub told: u32,
+    /// By entity.
+    pub entities: BTreeMap<String, Generation>,
+}
+
+/// One telling of all rows of an entity.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Generation {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Rows read.
+    pub rows: u64,
+    /// How far it is.
+    pub standing: Standing,
+}
+
+/// How far a generation is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Standing {
+    /// Rows up to this key, as text, were told; none: it begins.
+    After(Option<Vec<String>>),
+    /// All were.
+    Complete,
 }
 
 /// What the position rests on in a publication.

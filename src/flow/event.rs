@@ -152,6 +152,15 @@ fn append_escape(byte: u8, out: &mut Vec<u8>) {
     out.extend_from_slice(&[b'\\', short]);
 }
 
+/// What an event tells of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A change, as it happened.
+    Change,
+    /// A row as it stands, told by a backfill of this generation.
+    Backfill(u32),
+}
+
 /// A domain event. Its `data` follows the kind's fields; without data it is a tombstone.
 #[derive(Clone, Copy, Debug)]
 pub struct DomainEvent<'a> {
@@ -159,8 +168,10 @@ pub struct DomainEvent<'a> {
     pub kind: KindId,
     /// Its place: id and sequence.
     pub position: Position,
-    /// The source transaction.
+    /// The source transaction; of an old row: which one it comes behind, and when it was read.
     pub transaction: &'a Transaction,
+    /// What it tells of.
+    pub origin: Origin,
     /// Values of the key's fields.
     pub key: &'a [Value<'a>],
     /// Values of `partition_by`, where that is not the key.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::finding::Place;
+use crate::flow::catalog::{Catalog, ColumnFacts, TableFacts};
 use crate::flow::event::{EventKind, KindId, Topic};
 use crate::flow::table::{ReplicaIdentity, Table, TableName};
 use crate::mapping::entity::{Move, OnUnknownOld};
@@ -185,6 +186,19 @@ pub(super) struct Spot {
     pub(super) in_identity: InIdentity,
 }
 
+/// An entity with a state topic.
+#[derive(Debug)]
+pub struct Stated<'a> {
+    /// Its name.
+    pub entity: &'a str,
+    /// Kind of its state.
+    pub state: KindId,
+    /// Its table.
+    pub table: &'a TableFacts,
+    /// What tells it.
+    pub columns: Vec<&'a ColumnFacts>,
+}
+
 /// A shape that the mapping does not fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Misfit {
@@ -244,62 +258,109 @@ impl Mapping {
             .map(|plan| plan.entity.as_str())
     }
 
+    /// Columns that entities look at, each with its other name where it has one.
+    pub fn columns(&self, table: &TableName) -> impl Iterator<Item = (&str, Option<&str>)> {
+        let numbers = self.by_table.get(table).into_iter().flatten();
+        let columns = numbers
+            .filter_map(|number| self.plans.get(*number))
+            .flat_map(|plan| &plan.columns);
+        columns.map(|column| (column.name.as_str(), column.formerly.as_deref()))
+    }
+
+    /// Entities with a state topic, in the config's order, each with its table and the columns that tell it.
+    pub fn states<'a>(&'a self, catalog: &'a Catalog) -> impl Iterator<Item = Stated<'a>> {
+        let table_of = |number: usize| self.by_table.iter().find(|(_, plans)| plans.contains(&number));
+        self.plans.iter().enumerate().filter_map(move |(number, plan)| {
+            let state = plan.state.as_ref()?.kind;
+            let facts = catalog.tables.get(table_of(number)?.0)?;
+            let either = |column: &PlanColumn| {
+                let former = column.formerly.as_deref().and_then(|former| facts.column(former));
+                facts.column(&column.name).or(former)
+            };
+            Some(Stated {
+                entity: &plan.entity,
+                state,
+                table: facts,
+                columns: plan.columns.iter().filter_map(either).collect(),
+            })
+        })
+    }
+
     /// Fits the plans of a table to its shape; none where no entity stands on it.
     ///
     /// # Errors
     /// A mapped column that is gone or has another type.
     pub fn fit(&self, table: &Table) -> Result<Option<Fitted>, Misfit> {
-        let Some(numbers) = self.by_table.get(&table.name) else {
-            return Ok(None);
-        };
-        let types = self.type_oids.get(&table.name);
+        let numbers = self.by_table.get(&table.name);
+        numbers.map(|numbers| self.fit_plans(numbers, table)).transpose()
+    }
+
+    /// Fits one entity to the shape in which its old rows are read; none where it stands on another table.
+    ///
+    /// # Errors
+    /// As [`Mapping::fit`].
+    pub fn fit_entity(&self, entity: &str, table: &Table) -> Result<Option<Fitted>, Misfit> {
+        let numbers = self.by_table.get(&table.name).into_iter().flatten();
+        let is_it = |number: &&usize| self.plans.get(**number).is_some_and(|plan| plan.entity == entity);
+        let number = numbers.copied().find(|number| is_it(&number));
+        number.map(|number| self.fit_plans(&[number], table)).transpose()
+    }
+
+    fn fit_plans(&self, numbers: &[usize], table: &Table) -> Result<Fitted, Misfit> {
         let mut plans = Vec::with_capacity(numbers.len());
         for &number in numbers {
-            let Some(plan) = self.plans.get(number) else { continue };
-            let mut places = Vec::with_capacity(plan.columns.len());
-            for column in &plan.columns {
-                let at = match column.position(table) {
-                    Where::At(at) => at,
-                    Where::Nowhere => {
-                        return Err(Misfit::Missing {
-                            entity: plan.entity.clone(),
-                            place: plan.place.clone(),
-                            column: column.name.clone(),
-                        });
-                    }
-                    Where::Twice => {
-                        return Err(Misfit::Twice {
-                            entity: plan.entity.clone(),
-                            place: plan.place.clone(),
-                            column: column.name.clone(),
-                        });
-                    }
-                };
-                let known = types.and_then(|t| t.get(&column.name)).copied();
-                let sent = table.columns.get(at);
-                let type_oid = sent.map(|c| c.type_oid);
-                if let Some(type_oid) = type_oid.filter(|_| known.is_some() && known != type_oid) {
-                    return Err(Misfit::Retyped {
-                        column: column.name.clone(),
-                        formerly: column.formerly.clone(),
-                        type_oid,
-                    });
-                }
-                // An identity that grew says nothing of what was logged before. Under FULL the old row is always sent:
-                // where it is not, a leaf partition has another identity than the root whose shape this is.
-                let whole = table.identity == ReplicaIdentity::Full;
-                let in_identity = if !whole && sent.is_some_and(|c| c.in_identity) {
-                    column.in_identity
-                } else {
-                    InIdentity::No
-                };
-                places.push(Spot { at, in_identity });
+            if let Some(plan) = self.plans.get(number) {
+                plans.push((number, self.places(plan, table)?));
             }
-            plans.push((number, places));
         }
-        Ok(Some(Fitted {
+        Ok(Fitted {
             table: table.name.clone(),
             plans,
-        }))
+        })
+    }
+
+    /// Where each of a plan's columns lies in tuples of this shape.
+    fn places(&self, plan: &Plan, table: &Table) -> Result<Vec<Spot>, Misfit> {
+        let types = self.type_oids.get(&table.name);
+        let mut places = Vec::with_capacity(plan.columns.len());
+        for column in &plan.columns {
+            let at = match column.position(table) {
+                Where::At(at) => at,
+                Where::Nowhere => {
+                    return Err(Misfit::Missing {
+                        entity: plan.entity.clone(),
+                        place: plan.place.clone(),
+                        column: column.name.clone(),
+                    });
+                }
+                Where::Twice => {
+                    return Err(Misfit::Twice {
+                        entity: plan.entity.clone(),
+                        place: plan.place.clone(),
+                        column: column.name.clone(),
+                    });
+                }
+            };
+            let known = types.and_then(|t| t.get(&column.name)).copied();
+            let sent = table.columns.get(at);
+            let type_oid = sent.map(|c| c.type_oid);
+            if let Some(type_oid) = type_oid.filter(|_| known.is_some() && known != type_oid) {
+                return Err(Misfit::Retyped {
+                    column: column.name.clone(),
+                    formerly: column.formerly.clone(),
+                    type_oid,
+                });
+            }
+            // An identity that grew says nothing of what was logged before. Under FULL the old row is always sent:
+            // where it is not, a leaf partition has another identity than the root whose shape this is.
+            let whole = table.identity == ReplicaIdentity::Full;
+            let in_identity = if !whole && sent.is_some_and(|c| c.in_identity) {
+                column.in_identity
+            } else {
+                InIdentity::No
+            };
+            places.push(Spot { at, in_identity });
+        }
+        Ok(places)
     }
 }

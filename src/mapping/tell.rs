@@ -1,8 +1,8 @@
 //! One row change in, the domain events it means out.
 
 use crate::flow::cell::CellSpan;
-use crate::flow::change::{Change, OldTuple, Transaction};
-use crate::flow::event::{DomainEvent, Value};
+use crate::flow::change::{Change, OldTuple, Transaction, Tuple};
+use crate::flow::event::{DomainEvent, Origin, Value};
 use crate::mapping::entity::{Move, OnUnknownOld};
 use crate::mapping::expression::{EvaluationError, Operand, Operands, Truth};
 use crate::mapping::plan::{Fitted, FollowsOld, Mapping, PlanEvent, Side, Slot, Told, Watched};
@@ -32,6 +32,8 @@ pub struct At<'a> {
     pub transaction: &'a Transaction,
     /// Its number in the transaction.
     pub rank: u32,
+    /// A change, or an old row.
+    pub origin: Origin,
 }
 
 /// Takes events in the order in which they are told.
@@ -101,6 +103,64 @@ impl Mapping {
         desk.new_cells = new_cells;
         desk.old_cells = old_cells;
         told
+    }
+
+    /// Tells a row as it stands, which nobody changed: the state of each fitted entity that it is. Never an event: it is
+    /// not known what happened.
+    ///
+    /// # Errors
+    /// As [`Mapping::tell`].
+    pub fn tell_old(
+        &self,
+        fitted: &Fitted,
+        row: &Tuple<'_>,
+        at: &At<'_>,
+        (desk, listener): (&mut Desk, &mut dyn Listener),
+    ) -> Result<(), Box<Untellable>> {
+        let mut cells = std::mem::take(&mut desk.new_cells);
+        row.locate(&mut cells);
+        let mut spare = std::mem::take(&mut desk.spare);
+        let mut voice = Voice {
+            at,
+            listener,
+            spare: &mut spare,
+            part: 0,
+        };
+        let plans = fitted.plans.iter();
+        let mut stated = plans.filter_map(|(number, places)| Some((self.plans.get(*number)?, places)));
+        let told = stated.try_for_each(|(plan, places)| {
+            let sides = Sides {
+                plan,
+                places,
+                old: OldRow::None,
+                new: Some(row.row(&cells)),
+            };
+            stand(&sides, desk, &mut voice).map_err(|reason| Box::new(reason.of(plan, fitted)))
+        });
+        desk.spare = spare;
+        desk.new_cells = cells;
+        told
+    }
+}
+
+/// The state of a row that is the entity.
+fn stand(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>) -> Result<(), Reason> {
+    let Some(state) = &sides.plan.state else {
+        return Ok(());
+    };
+    match sides.is_entity(Side::New).map_err(Reason::Filter)? {
+        Truth::True => {
+            render_new(sides, desk)?;
+            let saying = Saying {
+                sides,
+                side: Side::New,
+                of_side: &desk.new,
+                kind: state.kind,
+            };
+            voice.say(&saying, Some(&state.fields), &[])
+        }
+        Truth::False | Truth::Null => Ok(()),
+        Truth::Unknown => Err(Reason::UnchangedFilter),
     }
 }
 

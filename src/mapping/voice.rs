@@ -75,6 +75,7 @@ impl Voice<'_> {
             epoch,
             transaction,
             rank,
+            origin,
         } = *self.at;
         let part = self.part;
         self.part = part.checked_add(1).ok_or(Reason::TooManyParts)?;
@@ -87,6 +88,7 @@ impl Voice<'_> {
                 part,
             },
             transaction,
+            origin,
             key: &key,
             partition_by: (!plan.partition_by.is_empty()).then_some(partition_by.as_slice()),
             data: fields.map(|_| data.as_slice()),

@@ -121,7 +121,6 @@ fn a_sink_stores_both_or_neither<S: Sink>(make: &mut dyn FnMut(&str) -> S, seen:
     let mut sink = make("two");
     assert_eq!(sink.recover().unwrap(), Some(at.clone()));
     assert_eq!(seen(), ["A", "B"]);
-    let mut at = at;
     sink.open(&mut at).unwrap();
     // A position without records is stored too.
     at.advance(Lsn(30)).unwrap();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::backfill::target::{Rows, Wanted};
 use crate::finding::Finding;
 use crate::flow::change::Step;
 use crate::flow::checkpoint::Checkpoint;
@@ -68,6 +69,13 @@ pub trait Source {
 
     /// How long the server has said nothing, if only that it is there.
     fn silence(&self) -> Duration;
+
+    /// Begins to read old rows, beside the stream, where nothing is being read; gives them once they are there, and none
+    /// until then. What is wanted does not change in between.
+    ///
+    /// # Errors
+    /// See [`SourceError`].
+    fn read_chunk(&mut self, wanted: &Wanted<'_>) -> Result<Option<Rows>, SourceError>;
 
     /// Tells that everything up to `lsn` is durably published.
     fn acknowledge(&mut self, lsn: Lsn);

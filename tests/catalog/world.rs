@@ -68,6 +68,7 @@ impl World {
             tables: Vec::new(),
             row_bytes_max: 1 << 20,
             buffer_bytes_max: 1 << 20,
+            snapshot_max: Duration::from_secs(30),
         };
         Self {
             admin,

@@ -18,6 +18,7 @@
     reason = "it is the stream tests' own, and these need less of it"
 )]
 mod cluster;
+mod old_rows;
 mod orders;
 mod output;
 mod publications;

@@ -115,3 +115,25 @@ fn a_table_mapped_later_is_added_by_the_repair() {
     world.holds(&["1", "2"]);
     assert_eq!(world.broker.committed(&topic).len(), 1);
 }
+
+#[test]
+fn a_mapped_column_that_the_publication_hides_is_refused_before_anything_is_made() {
+    let Some(mut world) = World::new("pub_hidden") else {
+        return;
+    };
+    let name = world.slot();
+    let make = |columns: &str| format!("CREATE PUBLICATION {name} FOR TABLE item {columns}");
+    world.run(&make("(id, st, lbl)"));
+    let what = format!("the publication {name} hides the column amt of public.item, which is mapped");
+    let refused = world.call("setup", &["--apply"]);
+    refused.says_json(1, "source.column_hidden", "ALTER PUBLICATION");
+    assert!(!world.broker.has(&world.topic()), "something was made");
+    let checked = world.call("check", &[]);
+    assert!(checked.code == 1 && checked.out.contains(&what), "{checked}");
+    world.run(&format!("DROP PUBLICATION {name}"));
+    world.run(&make("(id, st, lbl, amt)"));
+    world.set_up();
+    world.run("INSERT INTO item VALUES (1, 'N', 'one', 10)");
+    world.carry(1);
+    world.holds(&["1"]);
+}

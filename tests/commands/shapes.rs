@@ -117,16 +117,21 @@ fn a_column_for_each_of_two_names_halts() {
         return;
     };
     assert_eq!(bridge.stop().code, 0);
-    world.run("ALTER TABLE item ADD COLUMN amount int DEFAULT 7");
     world.configure(both_amounts);
+    let mut bridge = world.start();
+    bridge.await_ready("streaming");
+    world.run("ALTER TABLE item ADD COLUMN amount int DEFAULT 7");
     world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
-    let ended = world.ended();
-    ended.says(
-        1,
-        "mapping.column_twice",
-        &["public.item has a column for either name of Item's column \"amount\""],
-    );
+    let what = "public.item has a column for either name of Item's column \"amount\"";
+    bridge.ended().says(1, "mapping.column_twice", &[what]);
+    let what = "public.item has a column \"amount\" and a column \"amt\"";
+    world
+        .ended()
+        .says(2, "mapping.formerly", &[what, "take it out of `formerly`"]);
     world.holds(&["1"]);
+    world.configure(|text| text);
+    world.carry(2);
+    world.holds(&["1", "2"]);
 }
 
 #[test]

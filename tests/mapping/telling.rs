@@ -3,7 +3,7 @@
 use walbridge::config;
 use walbridge::encoding::{Encoder, Settings};
 use walbridge::flow::change::{Change, OldTuple, Transaction, Tuple};
-use walbridge::flow::event::DomainEvent;
+use walbridge::flow::event::{DomainEvent, Origin};
 use walbridge::flow::record::Records;
 use walbridge::flow::table::{Column, ReplicaIdentity, Table};
 use walbridge::mapping::compile::compile;
@@ -53,6 +53,39 @@ fn told(entity: &str, name: &str, (old, new): (&Row, &Row)) -> Result<Vec<String
 
 /// The same, where the old row may not be sent.
 fn told_of(entity: &str, name: &str, (old, new): (Option<&Row>, &Row)) -> Result<Vec<String>, String> {
+    let (mapping, shape, mut heard) = prepared(entity, name);
+    let fitted = mapping.fit(&shape).expect("it fits").expect("it is mapped");
+    let (old, new) = (old.map(tuple), tuple(new));
+    let change = Change::Update {
+        old: old
+            .as_ref()
+            .map_or(OldTuple::Absent, |old| OldTuple::Full(Tuple::new(5, old))),
+        new: Tuple::new(5, &new),
+    };
+    let transaction = Transaction::default();
+    let at = at(&transaction, Origin::Change);
+    let ended = mapping.tell(&fitted, &change, &at, (&mut Desk::default(), &mut heard));
+    ended.map_err(|row| row.finding(transaction.commit_lsn).what)?;
+    Ok(heard.shown())
+}
+
+/// What is told of a row as it stands.
+fn told_old(entity: &str, row: &Row) -> Result<Vec<String>, String> {
+    let (mapping, shape, mut heard) = prepared(entity, "ord");
+    let fitted = mapping
+        .fit_entity("Order", &shape)
+        .expect("it fits")
+        .expect("it is mapped");
+    let transaction = Transaction::default();
+    let at = at(&transaction, Origin::Backfill(1));
+    let row = tuple(row);
+    let ended = mapping.tell_old(&fitted, &Tuple::new(5, &row), &at, (&mut Desk::default(), &mut heard));
+    ended.map_err(|row| row.finding(transaction.commit_lsn).what)?;
+    Ok(heard.shown())
+}
+
+/// An entity held against the catalogue, its table's shape, and somebody who listens.
+fn prepared(entity: &str, name: &str) -> (Mapping, Table, Heard) {
     let dir = tempfile::tempdir().expect("a folder");
     let path = dir.path().join("shop.toml");
     std::fs::write(&path, format!("{HEAD}{entity}")).expect("a file");
@@ -72,38 +105,37 @@ fn told_of(entity: &str, name: &str, (old, new): (Option<&Row>, &Row)) -> Result
         identity: ReplicaIdentity::Full,
         columns: facts.columns.iter().take(OLD.len()).map(column).collect(),
     };
-    let fitted = mapping.fit(&shape).expect("it fits").expect("it is mapped");
     let settings = Settings {
         source: "s".to_owned(),
         type_prefix: String::new(),
         dataschema_prefix: "urn:".to_owned(),
     };
-    let mut heard = Heard(Encoder::new(&mapping.kinds, &settings), Records::default(), 0);
-    let (old, new) = (old.map(tuple), tuple(new));
-    let change = Change::Update {
-        old: old
-            .as_ref()
-            .map_or(OldTuple::Absent, |old| OldTuple::Full(Tuple::new(5, old))),
-        new: Tuple::new(5, &new),
-    };
-    let transaction = Transaction::default();
-    let at = At {
+    let heard = Heard(Encoder::new(&mapping.kinds, &settings), Records::default(), 0);
+    (mapping, shape, heard)
+}
+
+fn at(transaction: &Transaction, origin: Origin) -> At<'_> {
+    At {
         epoch: 1,
-        transaction: &transaction,
+        transaction,
         rank: 0,
-    };
-    let ended = mapping.tell(&fitted, &change, &at, (&mut Desk::default(), &mut heard));
-    ended.map_err(|row| row.finding(transaction.commit_lsn).what)?;
-    let records = &heard.1;
-    let shown = records.spans.iter().map(|span| {
-        let text = |range| String::from_utf8_lossy(records.part(range)).into_owned();
-        let data = span.value.as_ref().map_or("-".to_owned(), |value| {
-            let document: serde_json::Value = serde_json::from_slice(records.part(value)).expect("JSON");
-            format!("{} {}", document["type"].as_str().expect("a type"), document["data"])
+        origin,
+    }
+}
+
+impl Heard {
+    fn shown(&self) -> Vec<String> {
+        let records = &self.1;
+        let shown = records.spans.iter().map(|span| {
+            let text = |range| String::from_utf8_lossy(records.part(range)).into_owned();
+            let data = span.value.as_ref().map_or("-".to_owned(), |value| {
+                let document: serde_json::Value = serde_json::from_slice(records.part(value)).expect("JSON");
+                format!("{} {}", document["type"].as_str().expect("a type"), document["data"])
+            });
+            format!("{}/{} {data}", text(&span.key), text(&span.partition_by))
         });
-        format!("{}/{} {data}", text(&span.key), text(&span.partition_by))
-    });
-    Ok(shown.collect())
+        shown.collect()
+    }
 }
 
 const STATES: &str = r#"[entity.Order]
@@ -187,4 +219,20 @@ fn an_old_row_that_should_have_been_sent_and_was_not_is_not_known() {
         [r#"A/A Order {"number":"A","status":"placed","note":null}"#],
         "not passed over as unchanged"
     );
+}
+
+#[test]
+fn an_old_row_is_told_as_a_state_and_never_as_an_event() {
+    let entity = format!(
+        "{}[entity.Order.events]\nOrderPlaced = {{ on = \"enters\" }}\n",
+        STATES.replacen("state_topic", "event_topic = \"order-events\"\nstate_topic", 1)
+    );
+    let state = r#"A/A Order {"number":"A","status":"placed","note":null}"#;
+    assert_eq!(told_old(&entity, &OLD).expect("told"), [state]);
+    let other = [Some("A"), Some("X"), Some("?"), Some("100"), None];
+    assert!(told_old(&entity, &other).expect("no Order").is_empty());
+    let unlisted = [Some("A"), Some("S"), Some("?"), Some("100"), None];
+    assert!(told_old(&entity, &unlisted).is_err(), "a code that nobody listed");
+    let only_events = entity.replacen("state_topic = \"orders\"\n", "", 1);
+    assert!(told_old(&only_events, &OLD).expect("nothing to tell").is_empty());
 }

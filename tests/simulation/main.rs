@@ -7,34 +7,38 @@
     reason = "a test says by a panic what went wrong"
 )]
 
+mod feeding;
 mod legacy;
 mod model;
+mod stored;
 mod watched;
 
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use walbridge::bridge::{BridgeError, Works, run};
+use walbridge::backfill::snapshot::Xid;
+use walbridge::backfill::target::{KeyColumn, Reach, Target};
+use walbridge::bridge::{BridgeError, Old, Works, run};
 use walbridge::encoding::{self, Encoder};
 use walbridge::flow::catalog::{
     Catalog, ColumnFacts, Generated, Identity, Nullable, SqlType, TableFacts, TableKind, Toast, Unique, UniqueKind,
 };
-use walbridge::flow::change::Step;
-use walbridge::flow::checkpoint::Checkpoint;
-use walbridge::flow::position::Lsn;
-use walbridge::flow::table::ReplicaIdentity;
+use walbridge::flow::event::KindId;
+use walbridge::flow::table::{ReplicaIdentity, Table};
 use walbridge::mapping::compile::compile;
 use walbridge::mapping::plan::Mapping;
 use walbridge::sink::SinkError;
-use walbridge::sink::memory::{Delay, Fault, Memory, Shared, Stored};
+use walbridge::sink::memory::{Delay, Fault, Memory, Shared};
 use walbridge::source::scripted::{Log, Scripted};
-use walbridge::source::{Distance, Hold, Source, SourceError};
+use walbridge::source::{Source, SourceError};
 use walbridge::telemetry::{Names, Status};
 
+use crate::feeding::Feeding;
 use crate::legacy::{Deed, Dice, deeds, table};
-use crate::model::{Copy, Told, fold};
+use crate::model::Told;
+use crate::stored::{compare, is_old, told};
 use crate::watched::{Met, Watched, count};
 
 const CONFIG: &str = r#"
@@ -127,59 +131,6 @@ fn mapping() -> Mapping {
         .mapping
 }
 
-/// A source that gets more to tell whenever it has told all, and asks to stop at the end.
-struct Feeding<'a> {
-    inner: Scripted,
-    log: Arc<Mutex<Log>>,
-    waiting: &'a mut VecDeque<Deed>,
-    dice: &'a mut Dice,
-    stop: &'a AtomicBool,
-    idle: u32,
-}
-
-impl Source for Feeding<'_> {
-    fn hold(&mut self) -> Result<Hold, SourceError> {
-        self.inner.hold()
-    }
-
-    fn prove(&mut self, stored: Option<Checkpoint>) -> Result<Checkpoint, SourceError> {
-        self.inner.prove(stored)
-    }
-
-    fn next(&mut self, wait: Duration) -> Result<Step<'_>, SourceError> {
-        let step = self.inner.next(wait)?;
-        if let Step::Drained { .. } = step {
-            let mut log = self.log.lock().expect("a log");
-            self.idle = if self.waiting.is_empty() { self.idle + 1 } else { 0 };
-            for deed in self.waiting.drain(..(1 + self.dice.index(4)).min(self.waiting.len())) {
-                log.commit(deed.entries);
-            }
-            if self.dice.one_in(3) {
-                log.pass(1 + self.dice.below(40_000_000));
-            }
-            if self.dice.one_in(3) {
-                log.ask();
-            }
-            if self.idle > 3 {
-                self.stop.store(true, Ordering::Relaxed);
-            }
-        }
-        Ok(step)
-    }
-
-    fn distance(&self) -> Distance {
-        self.inner.distance()
-    }
-
-    fn silence(&self) -> Duration {
-        self.inner.silence()
-    }
-
-    fn acknowledge(&mut self, lsn: Lsn) {
-        self.inner.acknowledge(lsn);
-    }
-}
-
 /// Faults to come, at random places.
 fn plan_faults(dice: &mut Dice, log: &Arc<Mutex<Log>>, store: &Shared) {
     let mut log = log.lock().expect("a log");
@@ -199,7 +150,12 @@ fn plan_faults(dice: &mut Dice, log: &Arc<Mutex<Log>>, store: &Shared) {
 }
 
 /// Runs instance after instance until everything is told.
-fn live(mapping: &Mapping, world: (&Arc<Mutex<Log>>, &Shared, &Met), waiting: &mut VecDeque<Deed>, dice: &mut Dice) {
+fn live(
+    (mapping, targets): (&Mapping, &[Target]),
+    world: (&Arc<Mutex<Log>>, &Shared, &Met),
+    waiting: &mut VecDeque<Deed>,
+    dice: &mut Dice,
+) {
     let (log, store, met) = world;
     let written = encoding::Settings {
         source: "walbridge/sim".to_owned(),
@@ -213,10 +169,13 @@ fn live(mapping: &Mapping, world: (&Arc<Mutex<Log>>, &Shared, &Met), waiting: &m
         let mut source = Feeding {
             inner,
             log: Arc::clone(log),
+            store,
             waiting,
             dice,
             stop: &stop,
             idle: 0,
+            settled: 0,
+            reading: None,
         };
         let mut sink = Watched {
             inner: Memory::new(Arc::clone(store), format!("instance {failed}")),
@@ -224,6 +183,12 @@ fn live(mapping: &Mapping, world: (&Arc<Mutex<Log>>, &Shared, &Met), waiting: &m
         };
         let works = Works {
             mapping,
+            old: Old {
+                targets,
+                near: Xid(700),
+                rows_per_chunk: 3,
+                settle: Duration::ZERO,
+            },
             encoder: &mut Encoder::new(&mapping.kinds, &written),
             fingerprint: "sim",
             stop: &stop,
@@ -251,28 +216,6 @@ fn live(mapping: &Mapping, world: (&Arc<Mutex<Log>>, &Shared, &Met), waiting: &m
     panic!("does not come to an end");
 }
 
-fn told(mapping: &Mapping, stored: &Stored) -> Told {
-    let kind = &mapping.kinds[usize::from(stored.kind.0)];
-    let topic = mapping.topics[usize::from(stored.topic.0)].name.as_str();
-    let document: Option<serde_json::Value> = stored
-        .value
-        .as_ref()
-        .map(|value| serde_json::from_slice(value).expect("valid JSON"));
-    let names = ["Order", "OrderPlaced", "OrderPaid", "OrderChanged", "OrderRemoved"];
-    let name = document.as_ref().map_or(kind.name.as_str(), |document| {
-        document["type"].as_str().expect("a type")
-    });
-    Told {
-        topic: ["orders", "order-events"]
-            .into_iter()
-            .find(|known| *known == topic)
-            .expect("a known topic"),
-        event: names.into_iter().find(|known| *known == name).expect("a known event"),
-        key: String::from_utf8(stored.key.clone()).expect("a text"),
-        data: document.map(|document| document["data"].clone()),
-    }
-}
-
 /// Says which seed it was, wherever the panic is.
 struct Named(u64);
 
@@ -284,25 +227,63 @@ impl Drop for Named {
     }
 }
 
-fn simulate(mapping: &Mapping, seed: u64, met: &Met) {
+/// What is in the table before the bridge is set up, and whether that is told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    /// Nothing is.
+    Empty,
+    /// Rows are, and they are told.
+    Rows,
+}
+
+/// The old rows of `Order`.
+fn target() -> Target {
+    Target {
+        entity: "Order".to_owned(),
+        // The first kind of the mapping: see `kinds`.
+        state: KindId(0),
+        reach: Reach::Only,
+        shape: Table::clone(&table()),
+        key: vec![KeyColumn {
+            name: "no".to_owned(),
+            type_text: "text".to_owned(),
+        }],
+    }
+}
+
+fn simulate(mapping: &Mapping, (seed, before): (u64, Before), met: &Met) {
     let _named = Named(seed);
     let mut dice = Dice(seed);
-    let deeds = deeds(&mut dice, 40);
+    let mut deeds = deeds(&mut dice, 40);
     let expected: Vec<Vec<Told>> = deeds.iter().map(|deed| deed.told.clone()).collect();
     let (log, store): (_, Shared) = (Log::shared(), Shared::default());
+    let old = if before == Before::Rows { dice.index(20) } else { 0 };
+    let targets = if before == Before::Rows {
+        vec![target()]
+    } else {
+        Vec::new()
+    };
+    set_up(&log, deeds.drain(..old));
     let first = log.lock().expect("a log").first_position();
     store.lock().expect("a store").checkpoints.push((0, first));
     plan_faults(&mut dice, &log, &store);
-    live(mapping, (&log, &store, met), &mut deeds.into(), &mut dice);
+    live((mapping, &targets), (&log, &store, met), &mut deeds.into(), &mut dice);
 
     let (log, store) = (log.lock().expect("a log"), store.lock().expect("a store"));
     let all: Vec<Told> = store.records.iter().map(|stored| told(mapping, stored)).collect();
-    let should = expected.concat();
-    if let Some(at) = (0..all.len().max(should.len())).find(|&at| all.get(at) != should.get(at)) {
+    let streamed: Vec<&Told> = store
+        .records
+        .iter()
+        .zip(&all)
+        .filter(|(s, _)| !is_old(s))
+        .map(|(_, told)| told)
+        .collect();
+    let should = expected[old..].concat();
+    if let Some(at) = (0..streamed.len().max(should.len())).find(|&at| streamed.get(at).copied() != should.get(at)) {
         let shown = |told: Option<&Told>| format!("{told:?}").chars().take(300).collect::<String>();
         panic!(
             "seed {seed}: record {at} is {}, not {}",
-            shown(all.get(at)),
+            shown(streamed.get(at).copied()),
             shown(should.get(at))
         );
     }
@@ -310,44 +291,51 @@ fn simulate(mapping: &Mapping, seed: u64, met: &Met) {
         store.records.windows(2).all(|two| two[0].position < two[1].position),
         "seed {seed}: ids do not rise"
     );
-    let (mut source, mut derived) = (Copy::new(), Copy::new());
-    let (mut deeds_done, mut records_done) = (0, 0);
-    for (records, checkpoint) in &store.checkpoints {
-        let covered = log
-            .committed()
-            .partition_point(|deed| deed.end_lsn <= checkpoint.commit_end_lsn);
-        expected[deeds_done..covered]
-            .iter()
-            .flatten()
-            .for_each(|told| fold(&mut source, told));
-        all[records_done..*records]
-            .iter()
-            .for_each(|told| fold(&mut derived, told));
-        (deeds_done, records_done) = (covered, *records);
-        assert_eq!(
-            source, derived,
-            "seed {seed}: the copy differs at {}",
-            checkpoint.commit_end_lsn
+    let mut old_keys = BTreeSet::new();
+    for (stored, told) in store.records.iter().zip(&all).filter(|(stored, _)| is_old(stored)) {
+        assert!(
+            old_keys.insert(&stored.key),
+            "seed {seed}: {} is told twice as an old row",
+            told.key
         );
+        assert_eq!(
+            (told.topic, told.event),
+            ("orders", "Order"),
+            "seed {seed}: an invented event"
+        );
+        met.old_rows.set(met.old_rows.get() + 1);
     }
-    assert_eq!(
-        deeds_done,
-        expected.len(),
-        "seed {seed}: the last position covers everything"
-    );
+    compare((seed, before), &expected, &all, (&log, &store));
 }
 
-#[test]
-fn a_copy_equals_its_table_at_every_commit_whatever_fails() {
+/// The slot is made behind what is in the log by then.
+fn set_up(log: &Arc<Mutex<Log>>, before: impl Iterator<Item = Deed>) {
+    for deed in before {
+        log.lock().expect("a log").commit(deed.entries);
+    }
+    let end = log.lock().expect("a log").end_lsn();
+    let mut source = Scripted::new(Arc::clone(log));
+    source.hold().expect("it is free");
+    source.acknowledge(end);
+}
+
+/// The first seed, and how many.
+fn seeds() -> (u64, u64) {
     let seeds: u64 = std::env::var("WALBRIDGE_SEEDS")
         .ok()
         .map_or(100, |text| text.parse().expect("a number"));
     let first: u64 = std::env::var("WALBRIDGE_TEST_SEED")
         .ok()
         .map_or(1, |text| text.parse().expect("a number"));
+    (first, seeds)
+}
+
+#[test]
+fn a_copy_equals_its_table_at_every_commit_whatever_fails() {
+    let (first, seeds) = seeds();
     let mapping = mapping();
     let met = Met::default();
-    (first..first + seeds).for_each(|seed| simulate(&mapping, seed, &met));
+    (first..first + seeds).for_each(|seed| simulate(&mapping, (seed, Before::Empty), &met));
     let [faults, waits, late_errors, early_buffers] =
         [&met.faults, &met.waits, &met.late_errors, &met.early_buffers].map(|cell| cell.get());
     println!(
@@ -361,5 +349,23 @@ fn a_copy_equals_its_table_at_every_commit_whatever_fails() {
         assert!(waits > often, "commits are not under way: {waits} in {seeds} seeds");
         assert!(late_errors > 0, "no error comes while a commit is under way");
         assert!(early_buffers > 0, "no transaction fills while a commit is under way");
+    }
+}
+
+#[test]
+fn old_rows_join_the_stream_whatever_fails() {
+    let (first, seeds) = seeds();
+    let (mapping, met) = (mapping(), Met::default());
+    (first..first + seeds).for_each(|seed| simulate(&mapping, (seed, Before::Rows), &met));
+    let [faults, old_rows] = [&met.faults, &met.old_rows].map(|cell| cell.get());
+    println!(
+        "seeds {first} to {}: {faults} faults met, {old_rows} old rows told",
+        first + seeds - 1
+    );
+    if seeds >= 20 {
+        assert!(
+            faults > 0 && old_rows > usize::try_from(seeds).expect("a number"),
+            "{faults} faults, {old_rows} rows"
+        );
     }
 }

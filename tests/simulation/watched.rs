@@ -18,6 +18,8 @@ pub(crate) struct Met {
     pub(crate) late_errors: Cell<usize>,
     /// Buffers of the next transaction that were taken while one was.
     pub(crate) early_buffers: Cell<usize>,
+    /// Old rows that were told.
+    pub(crate) old_rows: Cell<usize>,
 }
 
 pub(crate) fn count(cell: &Cell<usize>) {

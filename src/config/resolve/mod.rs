@@ -100,7 +100,7 @@ fn assemble(mut main: Section<'_>, bridge: Option<Section<'_>>, included: &[Text
     let kafka = kafka::kafka(&mut main, &name, (sink, limits), report);
     let cloudevents = sections::cloudevents(main.section("cloudevents", report), &name, report);
     let http = sections::http(main.section("http", report), report);
-    sections::backfill(&mut main, report);
+    let backfill = sections::backfill(main.section("backfill", report), report);
     main.not_yet("mirror", report);
     main.not_yet("public_id", report);
     let mut entities = Vec::new();
@@ -122,7 +122,9 @@ fn assemble(mut main: Section<'_>, bridge: Option<Section<'_>>, included: &[Text
     source.tables = followed(&entities);
     source.row_bytes_max = limits.row_bytes_max;
     source.buffer_bytes_max = limits.memory_bytes_max / 8;
+    source.snapshot_max = backfill.snapshot_max;
     Config {
+        backfill,
         name,
         source,
         kafka,

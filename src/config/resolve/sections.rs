@@ -1,11 +1,11 @@
 //! The small sections: `[cloudevents]`, `[http]`, `[limits]`, `[backfill]`.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use crate::config::file::Section;
 use crate::config::file::report::Report;
-use crate::config::{CloudEvents, Http, Limits};
-use crate::finding::{Cause, Finding};
+use crate::config::{Backfill, CloudEvents, Http, Limits, OnStart};
 
 const MIB: usize = 1 << 20;
 const MEMORY_BYTES_DEFAULT: usize = 64 * MIB;
@@ -81,38 +81,28 @@ pub(super) fn limits(section: Option<Section<'_>>, report: &mut Report<'_>) -> L
     found
 }
 
-/// `[backfill]`: its keys are known and held to their defaults until old rows can be told.
-pub(super) fn backfill(main: &mut Section<'_>, report: &mut Report<'_>) {
-    let mut on_start = None;
-    if let Some(mut section) = main.section("backfill", report) {
-        if let Some(node) = section.take("on_start") {
-            on_start = node.boolean(report);
-            if on_start == Some(true) {
-                let finding = node.not_yet("backfill.on_start = true").repair("on_start = false");
-                report.push(finding);
-            }
-        }
-        for (key, limits, default) in [
-            ("rows_per_chunk", 1..=1_000_000, 10_000),
-            ("max_rows_per_second", 0..=1_000_000_000, 0),
-            ("max_snapshot_seconds", 1..=86_400, 30),
-            ("readers", 1..=64, 1),
-        ] {
-            let Some(node) = section.take(key) else { continue };
-            let found: Option<i64> = node.integer(limits, report);
-            if found.is_some_and(|number| number != default) {
-                let what = format!("another {} than {default}", node.path());
-                report.push(node.not_yet(&what).repair(format!("{key} = {default}")));
-            }
-        }
-        section.finish(report);
+/// `[backfill]`
+pub(super) fn backfill(section: Option<Section<'_>>, report: &mut Report<'_>) -> Backfill {
+    let mut found = Backfill::default();
+    let Some(mut section) = section else { return found };
+    let on_start = section.take("on_start").and_then(|node| node.boolean(report));
+    if on_start == Some(false) {
+        found.on_start = OnStart::Nothing;
     }
-    if on_start.is_none() {
-        let what = "rows that are there before the first start are not told: backfill is not yet supported";
-        report.push(
-            Finding::warning(Cause::Config, "config.no_backfill", what)
-                .because("topics hold what changes from the first start on")
-                .repair("[backfill]\non_start = false"),
-        );
+    let rows = section.take("rows_per_chunk");
+    let rows = rows.and_then(|node| node.integer(1..=1_000_000, report));
+    found.rows_per_chunk = rows.unwrap_or(found.rows_per_chunk);
+    let seconds = section.take("max_snapshot_seconds");
+    let seconds = seconds.and_then(|node| node.integer(1..=86_400, report));
+    found.snapshot_max = seconds.map_or(found.snapshot_max, Duration::from_secs);
+    for (key, limits, default) in [("max_rows_per_second", 0..=1_000_000_000, 0), ("readers", 1..=64, 1)] {
+        let Some(node) = section.take(key) else { continue };
+        let found: Option<i64> = node.integer(limits, report);
+        if found.is_some_and(|number| number != default) {
+            let what = format!("another {} than {default}", node.path());
+            report.push(node.not_yet(&what).repair(format!("{key} = {default}")));
+        }
     }
+    section.finish(report);
+    found
 }

@@ -22,6 +22,7 @@ pub(super) fn source(main: &mut Section<'_>, name: &str, report: &mut Report<'_>
         tables: Vec::new(),
         row_bytes_max: 0,
         buffer_bytes_max: 0,
+        snapshot_max: std::time::Duration::ZERO,
     };
     let example = "[source]\nurl = \"postgresql://walbridge@legacy-db:5432/shop\"";
     let Some(mut section) = main.need("source", example).and_then(|node| node.table(report)) else {

@@ -6,7 +6,7 @@ mod bad;
 mod examples;
 
 use crate::config::file::report::Secrets;
-use crate::config::{Colour, Config, Invalid, Loaded, SinkChoice, fingerprint, load_with, render};
+use crate::config::{Backfill, Colour, Config, Invalid, Loaded, OnStart, SinkChoice, fingerprint, load_with, render};
 use crate::finding::{Cause, Finding, Severity};
 use crate::mapping::entity::{CodeValue, Move, Source};
 use crate::source::postgres::settings::{Address, Publish, Tls};
@@ -189,12 +189,24 @@ fn warned(text: &str) -> Vec<Finding> {
 #[test]
 fn what_works_and_may_hurt_is_a_warning() {
     assert_eq!(warned(GOOD), []);
-    let silent = warned(&GOOD.replace("[backfill]\non_start = false\n", ""));
-    assert_eq!(silent[0].severity, Severity::Warning);
-    assert!(silent[0].what.ends_with("backfill is not yet supported"), "{silent:?}");
     let open = warned(&GOOD.replace("db/shop", "db/shop?sslmode=disable"));
     assert!(open[0].what.contains("without encryption"), "{open:?}");
+    assert_eq!(open[0].severity, Severity::Warning);
     assert_eq!(open[0].place.as_ref().unwrap().line, 4);
+}
+
+#[test]
+fn old_rows_are_told_unless_the_config_says_otherwise() {
+    let silent = good(&GOOD.replace("[backfill]\non_start = false\n", ""));
+    assert_eq!(silent.backfill, Backfill::default());
+    assert_eq!(silent.backfill.on_start, OnStart::States);
+    let small = "on_start = false\nrows_per_chunk = 500\nmax_snapshot_seconds = 5\n";
+    let small = good(&GOOD.replace("on_start = false\n", small));
+    assert_eq!(small.backfill.on_start, OnStart::Nothing);
+    assert_eq!(
+        (small.backfill.rows_per_chunk, small.source.snapshot_max.as_secs()),
+        (500, 5)
+    );
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::finding::{Cause, Finding};
 use crate::flow::catalog::{ColumnFacts, TableFacts, Unique};
 use crate::mapping::compile::Out;
 use crate::mapping::compile::names::Asked;
@@ -57,11 +58,25 @@ fn also(table: &mut TableFacts, from: &str, to: &str) {
 }
 
 /// A name that nothing of the entity looks at is misspelt, or of no use; other names must be nobody else's.
-pub(super) fn check(entity: &Entity, asked: &Asked, out: &mut Out) {
+pub(super) fn check(entity: &Entity, table: &TableFacts, asked: &Asked, out: &mut Out) {
     for (number, (name, former)) in entity.formerly.iter().enumerate() {
         if !asked.columns.contains(&name.text) {
             let what = format!("{} looks at no column \"{}\"", entity.name, name.text);
             out.error("mapping.formerly", &name.place, what);
+        }
+        let both = |facts: &&ColumnFacts| facts.name == name.text || facts.name == *former;
+        if table.columns.iter().filter(both).count() > 1 {
+            let what = format!(
+                "{} has a column \"{}\" and a column \"{former}\"",
+                table.name, name.text
+            );
+            let finding = Finding::error(Cause::Config, "mapping.formerly", what);
+            out.findings.push(
+                finding
+                    .at(name.place.clone())
+                    .because("`formerly` makes one column of two names, and it is not known which of the two is meant")
+                    .repair("take it out of `formerly`"),
+            );
         }
         let others = entity.formerly.iter().enumerate().filter(|(other, _)| *other != number);
         let taken = others

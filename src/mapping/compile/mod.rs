@@ -46,10 +46,11 @@ pub fn compile(entities: &[Entity], catalog: &Catalog) -> Result<Compiled, Vec<F
         let Some(table) = find_table(entity, catalog, &mut out) else {
             continue;
         };
-        let table = &*former::both_names(table, &entity.formerly);
+        let own = table;
+        let table = &*former::both_names(own, &entity.formerly);
         let types: &mut BTreeMap<_, _> = type_oids.entry(table.name.clone()).or_default();
         types.extend(table.columns.iter().map(|c| (c.name.clone(), c.type_oid)));
-        if let Some(plan) = plan(entity, table, catalog, &mut out) {
+        if let Some(plan) = plan(entity, (own, table), catalog, &mut out) {
             by_table.entry(table.name.clone()).or_default().push(plans.len());
             plans.push(plan);
         }
@@ -172,7 +173,8 @@ fn find_table<'c>(entity: &Entity, catalog: &'c Catalog, out: &mut Out) -> Optio
     Some(table)
 }
 
-fn plan(entity: &Entity, table: &TableFacts, catalog: &Catalog, out: &mut Out) -> Option<Plan> {
+/// `own`: the table as it is; `table`: with both names of columns that have two.
+fn plan(entity: &Entity, (own, table): (&TableFacts, &TableFacts), catalog: &Catalog, out: &mut Out) -> Option<Plan> {
     let asked = RefCell::new(Asked::default());
     let names = ColumnNames { table, asked: &asked };
     let filter = match &entity.filter {
@@ -227,7 +229,7 @@ fn plan(entity: &Entity, table: &TableFacts, catalog: &Catalog, out: &mut Out) -
         out,
     )?;
     plan.columns = columns(&asked, table, entity);
-    former::check(entity, &asked.borrow(), out);
+    former::check(entity, own, &asked.borrow(), out);
     plan.slots = asked.into_inner().slots;
     for slot in &plan.slots {
         if let Slot::Field(side, number) = slot

@@ -121,7 +121,7 @@ pub(super) fn from_code(call: Call, code: Code, thing: &str) -> SinkError {
         Class::Transient | Class::Fenced => SinkError::Transient(what),
         Class::TooLarge => halt(
             "kafka.record_too_large",
-            "raise max.message.bytes of the topic, or lower limits.record_bytes_max below it".to_owned(),
+            "raise max.message.bytes of the topic; then start again, or publish fewer fields".to_owned(),
         ),
         Class::Refused => halt(
             "kafka.record_refused",

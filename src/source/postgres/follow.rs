@@ -6,11 +6,13 @@
 
 use std::time::Duration;
 
+use crate::backfill::target::{Rows, Wanted};
 use crate::flow::catalog::Catalog;
 use crate::flow::change::Step;
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
 use crate::flow::table::TableName;
+use crate::source::postgres::chunk::Reading;
 use crate::source::postgres::connect::{self, Started};
 use crate::source::postgres::proof::{self, Ground, Server};
 use crate::source::postgres::publication::{self, Publications};
@@ -33,6 +35,8 @@ pub struct Postgres {
     /// Consistent point of a slot that this process made and for which no position may be stored yet.
     made: Option<Lsn>,
     beginning: Beginning,
+    /// Reads old rows, where any are wanted.
+    reading: Option<Reading>,
 }
 
 /// Where to begin where no position is stored.
@@ -81,6 +85,7 @@ impl Postgres {
             stream: None,
             made: None,
             beginning: Beginning::Proven,
+            reading: None,
         }
     }
 
@@ -250,6 +255,14 @@ impl Source for Postgres {
 
     fn distance(&self) -> Distance {
         self.stream.as_ref().map_or(Distance::Near, Stream::distance)
+    }
+
+    fn read_chunk(&mut self, wanted: &Wanted<'_>) -> Result<Option<Rows>, SourceError> {
+        let reading = match &mut self.reading {
+            Some(reading) => reading,
+            None => self.reading.insert(Reading::begin(&self.settings)?),
+        };
+        reading.read_chunk(wanted)
     }
 
     fn silence(&self) -> Duration {

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::backfill::target::{Rows, Wanted};
 use crate::flow::change::Step;
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
@@ -135,6 +136,10 @@ impl Source for Guarded<'_> {
 
     fn silence(&self) -> Duration {
         self.source.silence()
+    }
+
+    fn read_chunk(&mut self, wanted: &Wanted<'_>) -> Result<Option<Rows>, SourceError> {
+        self.source.read_chunk(wanted)
     }
 
     fn acknowledge(&mut self, lsn: Lsn) {

@@ -1,6 +1,7 @@
 //! What the source needs to know, complete and valid.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::flow::table::TableName;
 use crate::secret::Secret;
@@ -44,6 +45,8 @@ pub struct Settings {
     pub row_bytes_max: usize,
     /// Memory for bytes read and not yet looked at.
     pub buffer_bytes_max: usize,
+    /// How long one statement that reads old rows may hold its snapshot.
+    pub snapshot_max: Duration,
 }
 
 /// Where a server listens.
@@ -125,5 +128,6 @@ pub(crate) fn example() -> Settings {
         }],
         row_bytes_max: 1 << 20,
         buffer_bytes_max: 1 << 20,
+        snapshot_max: Duration::from_secs(30),
     }
 }

@@ -83,7 +83,7 @@ impl Watch {
             Some(sql) => sql,
             None => Sql::connect(&self.settings)?,
         };
-        let watched = self.compare(&mut sql)?;
+        let watched = sql.at_one_moment(|sql| self.compare(sql))?;
         self.sql = Some(sql);
         Ok(watched)
     }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::backfill::target::{Rows, Wanted};
 use crate::finding::{Cause, Finding};
 use crate::flow::change::{Asked, Step};
 use crate::flow::checkpoint::Checkpoint;
@@ -186,6 +187,11 @@ impl Source for Scripted {
             Some(session) if session.taken < log.committed.len() => Distance::Behind,
             Some(_) | None => Distance::Near,
         }
+    }
+
+    /// A script tells changes only: whoever has tables as well reads them.
+    fn read_chunk(&mut self, _wanted: &Wanted<'_>) -> Result<Option<Rows>, SourceError> {
+        Ok(None)
     }
 
     fn silence(&self) -> Duration {

@@ -1,10 +1,11 @@
 //! Old rows in chunks: each once, in the key's order, whatever the key is.
 
+use walbridge::backfill::target::row_name;
 use walbridge::finding::Finding;
 use walbridge::flow::cell::Cell;
 use walbridge::flow::change::Tuple;
 use walbridge::flow::table::TableName;
-use walbridge::source::postgres::chunk::{ChunkPlan, ChunkReader, Cursor, ReadChunk, SNAPSHOT_MAX, row_name};
+use walbridge::source::postgres::chunk::{ChunkPlan, ChunkReader, Cursor, ReadChunk, SNAPSHOT_MAX};
 use walbridge::source::postgres::settings::Publish;
 use walbridge::source::postgres::sql::quote;
 

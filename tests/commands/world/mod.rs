@@ -94,6 +94,11 @@ impl World {
         Some(world)
     }
 
+    /// Another session of the superuser.
+    pub(crate) fn another_session(&self) -> Sql {
+        Sql::connect_as(&self.url(), None).unwrap()
+    }
+
     /// The URL of the test's database, for a superuser.
     pub(crate) fn url(&self) -> String {
         in_database(&self.root_url, &self.name)

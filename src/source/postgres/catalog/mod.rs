@@ -65,6 +65,10 @@ const CHECKS: &str = "SELECT k.conrelid, a.attname::text, pg_get_constraintdef(k
 /// # Errors
 /// See [`SourceError`].
 pub fn read(sql: &mut Sql, tables: &[TableName]) -> Result<Catalog, SourceError> {
+    sql.at_one_moment(|sql| read_all(sql, tables))
+}
+
+fn read_all(sql: &mut Sql, tables: &[TableName]) -> Result<Catalog, SourceError> {
     let database = database(sql)?;
     let mut out = Catalog {
         tables: BTreeMap::new(),

@@ -3,14 +3,22 @@
 use serde::{Deserialize, Serialize};
 
 use crate::backfill::snapshot::Snapshot;
+use crate::backfill::target::Target;
+use crate::finding::Finding;
+use crate::flow::catalog::{ColumnFacts, TableFacts};
+use crate::flow::change::CommitTime;
+use crate::flow::event::KindId;
 use crate::flow::position::Lsn;
+use crate::flow::table::{Column, Table};
 
 pub mod copy;
 mod plan;
 mod reader;
+mod reading;
 
-pub use crate::source::postgres::chunk::plan::{ChunkPlan, KeyColumn};
+pub use crate::source::postgres::chunk::plan::ChunkPlan;
 pub use crate::source::postgres::chunk::reader::{ChunkReader, SNAPSHOT_MAX};
+pub use crate::source::postgres::chunk::reading::Reading;
 
 /// How far a table was read: the key's values of the last row as PostgreSQL's text, in the order of the key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +31,8 @@ pub struct ReadChunk {
     pub snapshot: Snapshot,
     /// `pg_current_wal_insert_lsn()` from after it was taken.
     pub horizon: Lsn,
+    /// When, by the server's clock.
+    pub read_at: CommitTime,
     /// The rows in the key's order, as the server sorts it.
     pub rows: Vec<OldRow>,
     /// Where the next chunk begins; none where the table ended.
@@ -32,21 +42,11 @@ pub struct ReadChunk {
 /// A row that was there.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OldRow {
-    /// [`row_name`] of its key.
+    /// [`row_name`](crate::backfill::target::row_name) of its key.
     pub name: Box<[u8]>,
     /// Its columns as [`Tuple::new`](crate::flow::change::Tuple::new) takes them, in the order of
     /// [`ChunkPlan::columns`].
     pub tuple: Box<[u8]>,
-}
-
-/// Names a row by the values of its key, as PostgreSQL's text in the key's order: two names are equal only where all
-/// values are. Each value follows its length in bytes, 32 bits with the highest first.
-pub fn row_name<'a>(values: impl Iterator<Item = &'a [u8]>) -> Box<[u8]> {
-    let mut name = Vec::new();
-    for value in values {
-        push_value(&mut name, value);
-    }
-    name.into_boxed_slice()
 }
 
 /// A length and so many bytes. No value is longer than 1 GB (<https://www.postgresql.org/docs/current/limits.html>).
@@ -68,33 +68,56 @@ fn push_column(tuple: &mut Vec<u8>, value: Option<&[u8]>) {
     }
 }
 
+/// How the old rows of an entity are read, as the bridge asks for them.
+///
+/// # Errors
+/// As [`ChunkPlan::new`].
+pub fn target(
+    (entity, state): (&str, KindId),
+    table: &TableFacts,
+    columns: &[&ColumnFacts],
+) -> Result<Target, Box<Finding>> {
+    let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
+    let ChunkPlan { key, reach, .. } = ChunkPlan::new(table, &names)?;
+    let column = |column: &&ColumnFacts| Column {
+        name: column.name.clone(),
+        type_oid: column.type_oid,
+        type_modifier: -1,
+        in_identity: false,
+    };
+    Ok(Target {
+        entity: entity.to_owned(),
+        state,
+        reach,
+        shape: Table {
+            oid: table.oid,
+            name: table.name.clone(),
+            identity: table.identity.kind,
+            columns: columns.iter().map(column).collect(),
+        },
+        key,
+    })
+}
+
+impl ChunkPlan {
+    /// What the bridge asks for, as it is read.
+    pub(super) fn of(target: &Target) -> Self {
+        let columns = &target.shape.columns;
+        Self {
+            table: target.shape.name.clone(),
+            reach: target.reach,
+            columns: columns.iter().map(|column| column.name.clone()).collect(),
+            types: columns.iter().map(|column| column.type_oid).collect(),
+            key: target.key.clone(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::flow::cell::Cell;
     use crate::flow::change::Tuple;
-
-    fn name(values: &[&str]) -> Box<[u8]> {
-        row_name(values.iter().map(|value| value.as_bytes()))
-    }
-
-    #[test]
-    fn names_are_equal_only_where_all_values_are() {
-        let all: [&[&str]; 7] = [
-            &["ab", "c"],
-            &["a", "bc"],
-            &["abc", ""],
-            &["", "abc"],
-            &["abc"],
-            &[""],
-            &[],
-        ];
-        for (at, one) in all.iter().enumerate() {
-            for (other_at, other) in all.iter().enumerate() {
-                assert_eq!(name(one) == name(other), at == other_at, "{one:?} {other:?}");
-            }
-        }
-    }
 
     #[test]
     fn a_tuple_reads_back_as_the_streams_do() {

@@ -1,5 +1,6 @@
 //! Which columns of a table are read, by which key, and the statement that reads a chunk.
 
+use crate::backfill::target::{KeyColumn, Reach};
 use crate::finding::{Cause, Finding};
 use crate::flow::catalog::{Generated, Identity, Nullable, SqlType, TableFacts, TableKind, Unique, UniqueKind};
 use crate::flow::table::TableName;
@@ -11,19 +12,14 @@ use crate::source::postgres::sql::quote;
 pub struct ChunkPlan {
     /// The table, or the root of a partitioned one.
     pub table: TableName,
+    /// Whether rows of its children are its own.
+    pub reach: Reach,
     /// The columns that are told, in the order of the tuples.
     pub columns: Vec<String>,
+    /// OIDs of their types, which the mapping was compiled for.
+    pub types: Vec<u32>,
     /// The key in whose order rows are read and by which they are named.
     pub key: Vec<KeyColumn>,
-}
-
-/// A column of the key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeyColumn {
-    /// Name.
-    pub name: String,
-    /// Type, as SQL takes it.
-    pub type_text: String,
 }
 
 impl ChunkPlan {
@@ -41,11 +37,30 @@ impl ChunkPlan {
         match key {
             Some(key) => Ok(Self {
                 table: table.name.clone(),
+                reach: reach(table),
                 columns: columns.to_vec(),
+                types: columns
+                    .iter()
+                    .map(|name| table.column(name).map_or(0, |facts| facts.type_oid))
+                    .collect(),
                 key,
             }),
             None => Err(Box::new(no_row_identity(table))),
         }
+    }
+
+    /// Asks how many of the columns are there with another type, or not at all.
+    pub(super) fn altered(&self) -> String {
+        let expected = self.columns.iter().zip(&self.types);
+        let expected: Vec<String> = expected
+            .map(|(name, type_oid)| format!("({}, {type_oid}::oid)", quote::literal(name)))
+            .collect();
+        format!(
+            "SELECT count(*) FROM (VALUES {}) AS e(name, type) WHERE NOT EXISTS (SELECT FROM pg_attribute a WHERE \
+             a.attrelid = {}::regclass AND a.attname = e.name AND a.atttypid = e.type AND NOT a.attisdropped)",
+            expected.join(", "),
+            quote::literal(&self.table.quoted())
+        )
     }
 
     /// The query for at most `rows_max` rows after `after`, in the key's order: first [`ChunkPlan::columns`], then
@@ -62,8 +77,9 @@ impl ChunkPlan {
             Some(cursor) => format!(" WHERE {}", self.beyond(cursor)?),
         };
         Ok(format!(
-            "SELECT {} FROM {} AS t{beyond} ORDER BY {} LIMIT {rows_max}",
+            "SELECT {} FROM {}{} AS t{beyond} ORDER BY {} LIMIT {rows_max}",
             columns.join(", "),
+            if self.reach == Reach::Only { "ONLY " } else { "" },
             self.table.quoted(),
             key.join(", "),
         ))
@@ -110,6 +126,15 @@ impl ChunkPlan {
     pub(super) fn key_places(&self) -> Vec<usize> {
         let place = |column: &KeyColumn| self.read_columns().position(|name| name == column.name);
         self.key.iter().filter_map(place).collect()
+    }
+}
+
+/// Whether a table's children are read with it.
+pub(super) fn reach(table: &TableFacts) -> Reach {
+    if table.kind == TableKind::Partitioned {
+        Reach::Partitions
+    } else {
+        Reach::Only
     }
 }
 

@@ -4,11 +4,13 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::backfill::snapshot::Snapshot;
+use crate::backfill::target::row_name;
 use crate::finding::{Cause, Finding};
+use crate::flow::change::{CommitTime, POSTGRES_EPOCH_UNIX_MICROS};
 use crate::flow::position::Lsn;
 use crate::source::SourceError;
 use crate::source::postgres::chunk::copy::{Fields, Lines};
-use crate::source::postgres::chunk::{ChunkPlan, Cursor, OldRow, ReadChunk, push_column, row_name};
+use crate::source::postgres::chunk::{ChunkPlan, Cursor, OldRow, ReadChunk, push_column};
 use crate::source::postgres::settings::{Settings, VALUE_TEXT};
 use crate::source::postgres::sql::{Sql, halt, quote};
 
@@ -23,6 +25,13 @@ const GRACE: Duration = Duration::from_secs(10);
 /// (<https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-STATS-VIEWS>).
 const WAITING: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'), \
      current_setting('synchronous_standby_names') = '' OR pg_has_role('pg_read_all_stats', 'USAGE')";
+
+/// The end of the last record of the log. What the server tells is where the next one will begin: at the border of a page
+/// or segment that is behind its header, where a reader of the log does not get to before something is written
+/// (`XLogBytePosToRecPtr` and `XLogBytePosToEndRecPtr` in xlog.c; the headers have 24 and 40 bytes).
+const HORIZON: &str = "SELECT (CASE WHEN at % pg_size_bytes(current_setting('wal_segment_size')) = 40 THEN at - 40 \
+     WHEN at % current_setting('wal_block_size')::int8 = 24 THEN at - 24 ELSE at END)::int8 \
+     FROM (SELECT (pg_current_wal_insert_lsn() - '0/0')::int8) AS l(at)";
 
 /// Reads chunks of tables.
 #[derive(Debug)]
@@ -78,13 +87,24 @@ impl ChunkReader {
         };
         nobody_waits(&mut sql)?;
         let limit = self.snapshot_max.as_millis();
+        // Locked before the snapshot is taken: one that is older than a rewriting ALTER TABLE sees an empty table
+        // (<https://www.postgresql.org/docs/current/mvcc-caveats.html>).
         // The second limit is for a connection that breaks without a word: the server ends the transaction itself.
         sql.run(&format!(
             "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {limit}; \
-             SET LOCAL idle_in_transaction_session_timeout = {limit}"
+             SET LOCAL idle_in_transaction_session_timeout = {limit}; LOCK TABLE {} IN ACCESS SHARE MODE",
+            plan.table.quoted()
         ))?;
         let snapshot: Snapshot = answer(&mut sql, "SELECT pg_current_snapshot()::text")?;
-        let horizon: Lsn = answer(&mut sql, "SELECT pg_current_wal_insert_lsn()::text")?;
+        if !plan.columns.is_empty() && answer::<u64>(&mut sql, &plan.altered())? > 0 {
+            let what = format!("the table {} was altered since the mapping was compiled", plan.table);
+            return Err(SourceError::Transient(what));
+        }
+        let horizon = Lsn(answer(&mut sql, HORIZON)?);
+        let read_at: i64 = answer(
+            &mut sql,
+            "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8",
+        )?;
         let mut gathered = Gathered::new(plan, limits);
         let patience = self.snapshot_max.saturating_add(GRACE);
         let sql = sql.copy_out(&format!("COPY ({query}) TO STDOUT"), patience, |message| {
@@ -98,6 +118,7 @@ impl ChunkReader {
         Ok(ReadChunk {
             snapshot,
             horizon,
+            read_at: CommitTime(read_at.saturating_sub(POSTGRES_EPOCH_UNIX_MICROS)),
             rows,
             next,
         })

@@ -197,7 +197,11 @@ fn table_differs(stored: &Checkpoint, mark: &TableMark, ground: &Ground, table: 
             word(now.identity),
             word(mark.identity)
         );
-        let repair = format!("{} then: {AGAIN}", table.full_identity_sql());
+        let repair = format!(
+            "{} -- of a partitioned table: for the partitions that lack it, which walbridge check names. Then start again: a \
+             change that needs more than was logged of it halts by itself",
+            table.full_identity_sql()
+        );
         return Some(lost(stored, "source.identity_weaker", what, repair));
     } else {
         return None;

@@ -162,6 +162,33 @@ fn under_other_names(
     out
 }
 
+/// A column that a mapping looks at, by either of its names, and no publication of the table sends.
+pub fn hidden<'c>(
+    publications: &Publications,
+    table: &TableName,
+    mut wanted: impl Iterator<Item = (&'c str, Option<&'c str>)>,
+) -> Option<Finding> {
+    let members = || {
+        publications
+            .iter()
+            .filter_map(|(name, facts)| Some((name, facts.members.get(table)?)))
+    };
+    let (publication, _) = members().next()?;
+    let sends = |column: &str| {
+        members().any(|(_, member)| {
+            let listed = member.columns.as_ref();
+            listed.is_none_or(|columns| columns.iter().any(|listed| listed == column))
+        })
+    };
+    let (column, _) = wanted.find(|(column, other)| !sends(column) && !other.is_some_and(sends))?;
+    let what = format!("the publication {publication} hides the column {column} of {table}, which is mapped");
+    let (publication, quoted) = (quote::ident(publication), table.quoted());
+    Some(error("source.column_hidden", what).because("its changes come without it").repair(format!(
+        "ALTER PUBLICATION {publication} DROP TABLE {quoted}; ALTER PUBLICATION {publication} ADD TABLE {quoted}; \
+         -- before the first start: one that has a position halts then, since what was hidden was never told"
+    )))
+}
+
 /// A membership that makes the application's own UPDATE and DELETE fail.
 fn breaks_writes(name: &str, facts: &PublicationFacts, table: &TableFacts) -> Option<Finding> {
     if !facts.operations.iter().any(|op| op == "update" || op == "delete") {

@@ -11,8 +11,8 @@ use crate::source::postgres::sql::{Sql, get};
 
 mod check;
 
-pub use crate::source::postgres::publication::check::check;
 pub(crate) use crate::source::postgres::publication::check::no_identity;
+pub use crate::source::postgres::publication::check::{check, hidden};
 
 /// A publication.
 #[derive(Clone, Debug, PartialEq, Eq)]

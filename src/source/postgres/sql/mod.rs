@@ -167,6 +167,20 @@ impl Sql {
         within(&self.runtime, ANSWER_MAX, self.client.batch_execute(sql))
     }
 
+    /// Asks several things of one moment: a catalogue that is altered meanwhile is seen as it was before.
+    ///
+    /// # Errors
+    /// Those of `ask`, and of the transaction around it.
+    pub fn at_one_moment<T>(
+        &mut self,
+        ask: impl FnOnce(&mut Self) -> Result<T, SourceError>,
+    ) -> Result<T, SourceError> {
+        self.run("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")?;
+        let answer = ask(self);
+        let ended = self.run("ROLLBACK");
+        answer.and_then(|answer| ended.map(|()| answer))
+    }
+
     /// Asks with the simple protocol, where a pooler may stand between; values as text.
     ///
     /// # Errors

@@ -1,0 +1,106 @@
+//! Entities whose old rows are told, and how they are read.
+
+use crate::flow::change::CommitTime;
+use crate::flow::event::KindId;
+use crate::flow::table::Table;
+
+use super::Chunk;
+
+/// An entity whose old rows can be told.
+#[derive(Clone, Debug)]
+pub struct Target {
+    /// Its name.
+    pub entity: String,
+    /// Its state's kind, of which records that tell it are.
+    pub state: KindId,
+    /// Its table, with the columns that are read, in their order.
+    pub shape: Table,
+    /// Whether its children are read with it.
+    pub reach: Reach,
+    /// Columns that name a row, in the order of an index: every old key in the stream carries them.
+    pub key: Vec<KeyColumn>,
+}
+
+/// Whether a table's children are read with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// They are its partitions, and told under its name.
+    Partitions,
+    /// It has none that the stream tells under its name: those of INHERITS go by their own.
+    Only,
+}
+
+/// A column that names rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type as SQL spells it.
+    pub type_text: String,
+}
+
+/// A row as an entity: kind of its state, and [`row_name`] of its key. What one entity is told of a row says nothing of
+/// another that stands on the same table.
+pub type RowName = (KindId, Box<[u8]>);
+
+/// Text values of a key as one name; no two keys have the same.
+pub fn row_name<'v>(values: impl Iterator<Item = &'v [u8]>) -> Box<[u8]> {
+    let mut name = Vec::new();
+    for value in values {
+        let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
+        name.extend_from_slice(&length.to_be_bytes());
+        name.extend_from_slice(value);
+    }
+    name.into_boxed_slice()
+}
+
+/// What is to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Of which entity.
+    pub target: &'a Target,
+    /// Behind the row with this key, as text; none: from the first.
+    pub after: Option<&'a [String]>,
+    /// At most so many rows.
+    pub rows_max: usize,
+    /// [`Recent::told`](super::recent::Recent::told) of now, given back with the chunk.
+    pub told_before: u64,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub struct Rows {
+    /// Rows, each with its values in the form of the stream (TupleData).
+    pub chunk: Chunk<RowName, Vec<u8>>,
+    /// When they were read, by the server's clock.
+    pub read_at: CommitTime,
+    /// Key of the last one; none: the table ends here.
+    pub next: Option<Vec<String>>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(values: &[&str]) -> Box<[u8]> {
+        row_name(values.iter().map(|value| value.as_bytes()))
+    }
+
+    #[test]
+    fn names_are_equal_only_where_all_values_are() {
+        let all: [&[&str]; 7] = [
+            &["ab", "c"],
+            &["a", "bc"],
+            &["abc", ""],
+            &["", "abc"],
+            &["abc"],
+            &[""],
+            &[],
+        ];
+        for (at, one) in all.iter().enumerate() {
+            for (other_at, other) in all.iter().enumerate() {
+                assert_eq!(name(one) == name(other), at == other_at, "{one:?} {other:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! Old rows take their turn between two transactions: read beside the stream, told on its road.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use crate::backfill::recent::{Limits, Recent};
+use crate::backfill::snapshot::Xid;
+use crate::backfill::target::{RowName, Rows, Target, Wanted, row_name};
+use crate::backfill::{Chunk, Joining};
+use crate::bridge::batch::Batch;
+use crate::bridge::tables::misfit_error;
+use crate::bridge::{BridgeError, Scribe};
+use crate::encoding::Encoder;
+use crate::flow::cell::{Cell, CellSpan};
+use crate::flow::change::{Change, CommitTime, OldTuple, Transaction, Tuple};
+use crate::flow::checkpoint::{Checkpoint, Generation, OldRows, Standing};
+use crate::flow::event::{KindId, Origin};
+use crate::flow::position::Lsn;
+use crate::flow::record::RecordSpan;
+use crate::flow::table::Table;
+use crate::mapping::plan::{Fitted, Mapping};
+use crate::mapping::tell::{At, Desk};
+use crate::source::Source;
+
+/// What is remembered of the stream while old rows are told.
+const LIMITS: Limits = Limits {
+    transactions: 65_536,
+    rows: 100_000,
+};
+
+/// After a chunk that could not join, and before the same rows are read again.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// Between two looks whether a chunk is there, or may join.
+const WAIT: Duration = Duration::from_millis(1);
+
+/// Ranks of old rows: behind those of any change of the transaction they stand behind.
+const FIRST_RANK: u32 = 0x8000_0000;
+
+/// What may be told of old rows.
+#[derive(Clone, Copy, Debug)]
+pub struct Old<'a> {
+    /// Which entities; none: nothing is told of old rows.
+    pub targets: &'a [Target],
+    /// A transaction id of about now.
+    pub near: Xid,
+    /// Rows of one chunk.
+    pub rows_per_chunk: usize,
+    /// How long after its start the first one is read: what an instance before this one told may still be on its way to
+    /// being visible, and nobody remembers it.
+    pub settle: Duration,
+}
+
+/// Whose turn it is, and what the stream told meanwhile.
+pub(super) struct Turns<'a> {
+    mapping: &'a Mapping,
+    old: Old<'a>,
+    /// Of each target.
+    fitted: Vec<Fitted>,
+    /// Whose turn it is: the first that is not told yet.
+    turn: Option<usize>,
+    progress: OldRows,
+    recent: Recent<RowName>,
+    /// Where the tuples of a target's table have its key, by OID; none: such a shape does not say which row it is.
+    keys: HashMap<u32, Option<Vec<usize>>>,
+    waiting: Option<Waiting>,
+    /// The next chunk is not asked for earlier.
+    not_before: Instant,
+    remembers: Remembers,
+    cells: Vec<CellSpan>,
+}
+
+/// A chunk that was read, and waits until the stream has told what its snapshot sees.
+struct Waiting {
+    chunk: Chunk<RowName, Vec<u8>>,
+    read_at: CommitTime,
+    next: Option<Vec<String>>,
+}
+
+/// Whether a transaction that begins is published already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Published {
+    /// It is passed over.
+    Already,
+    /// It is to be told.
+    NotYet,
+}
+
+/// Whether the open transaction is remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Remembers {
+    Yes,
+    No,
+}
+
+impl<'a> Turns<'a> {
+    /// Goes on where the position says; entities that were never told begin.
+    pub(super) fn new(mapping: &'a Mapping, old: Old<'a>, stored: &Checkpoint) -> Result<Self, BridgeError> {
+        let mut fitted = Vec::with_capacity(old.targets.len());
+        let mut progress = stored.backfill.clone().unwrap_or_default();
+        for target in old.targets {
+            let fits = mapping.fit_entity(&target.entity, &target.shape);
+            fitted.extend(fits.map_err(|misfit| misfit_error(misfit, &target.shape))?);
+            let first = Generation {
+                number: 1,
+                rows: 0,
+                standing: Standing::After(None),
+            };
+            progress.entities.entry(target.entity.clone()).or_insert(first);
+        }
+        // The last transaction told begins its commit record before the position, and the next one not before it.
+        let behind = Lsn(stored.commit_end_lsn.0.saturating_sub(1));
+        if behind > progress.behind {
+            (progress.behind, progress.told) = (behind, 0);
+        }
+        Ok(Self {
+            turn: first_open(old.targets, &progress),
+            mapping,
+            old,
+            fitted,
+            progress,
+            recent: Recent::new(LIMITS),
+            keys: HashMap::new(),
+            waiting: None,
+            not_before: Instant::now() + old.settle,
+            remembers: Remembers::No,
+            cells: Vec::new(),
+        })
+    }
+
+    /// How long the source may be waited for.
+    pub(super) fn wait(&self) -> Duration {
+        if self.turn.is_some() { WAIT } else { Duration::MAX }
+    }
+
+    /// A transaction begins. One that is published already was told by an instance before this one: see [`Old::settle`].
+    pub(super) fn begin(&mut self, transaction: &Transaction, published: Published) {
+        if transaction.commit_lsn > self.progress.behind {
+            (self.progress.behind, self.progress.told) = (transaction.commit_lsn, 0);
+        }
+        self.remembers = Remembers::No;
+        if self.turn.is_none() {
+            return;
+        }
+        let xid = Xid::widen(transaction.xid, self.old.near);
+        self.old.near = self.old.near.max(xid);
+        let seen = self.waiting.as_ref().is_some_and(|held| held.chunk.snapshot.sees(xid));
+        if seen || published == Published::Already {
+            self.recent.pass();
+        } else {
+            self.recent.begin(xid);
+            self.remembers = Remembers::Yes;
+        }
+    }
+
+    /// A table's shape.
+    pub(super) fn shape(&mut self, table: &Table) {
+        let target = self.old.targets.iter().find(|target| target.shape.oid == table.oid);
+        if let Some(target) = target {
+            let position = |name: &String| table.columns.iter().position(|column| column.name == *name);
+            let key = target.key.iter().map(|column| position(&column.name)).collect();
+            self.keys.insert(table.oid, key);
+        }
+    }
+
+    /// A row changed, and this was told of it: under its old name and its new one it is the stream's to tell. A change
+    /// that told nothing left the entity as a snapshot without it sees it.
+    pub(super) fn touch(&mut self, oid: u32, change: &Change<'_>, told: &[RecordSpan]) {
+        if self.remembers == Remembers::No {
+            return;
+        }
+        let is_told = |target: &&Target| told.iter().any(|span| span.kind == target.state);
+        let states: Vec<KindId> = self
+            .old
+            .targets
+            .iter()
+            .filter(is_told)
+            .map(|target| target.state)
+            .collect();
+        if states.is_empty() {
+            return;
+        }
+        let Some(key) = self.keys.get(&oid) else { return };
+        let (old, new) = match change {
+            Change::Insert { new } => (OldTuple::Absent, Some(new)),
+            Change::Update { old, new } => (*old, Some(new)),
+            Change::Delete { old } => (*old, None),
+        };
+        let old = match &old {
+            OldTuple::Key(tuple) | OldTuple::Full(tuple) => Some(tuple),
+            OldTuple::Absent => None,
+        };
+        let mut names = Vec::with_capacity(2);
+        for tuple in [old, new].into_iter().flatten() {
+            names.push(key.as_ref().and_then(|key| name_of(tuple, key, &mut self.cells)));
+        }
+        for (name, state) in names
+            .into_iter()
+            .flat_map(|name| states.iter().map(move |state| (name.clone(), *state)))
+        {
+            match name {
+                Some(name) => self.recent.touch((state, name)),
+                None => self.recent.touch_any(),
+            }
+        }
+    }
+
+    /// Between two transactions: asks for the next chunk, and tells the one that may join here. `passed`: everything up
+    /// to there was told.
+    ///
+    /// # Errors
+    /// The source's, and a row that cannot be told.
+    pub(super) fn take<S: Source>(
+        &mut self,
+        source: &mut S,
+        passed: Lsn,
+        paper: (&mut Batch, &mut Desk, &mut Encoder, &[usize]),
+    ) -> Result<(), BridgeError> {
+        let Some(number) = self.turn.filter(|_| !paper.0.is_open()) else {
+            return Ok(());
+        };
+        let Some(Waiting { chunk, read_at, next }) = self.chunk(number, source)? else {
+            return Ok(());
+        };
+        match chunk.join(passed, &self.recent) {
+            Joining::Waits(chunk) => self.waiting = Some(Waiting { chunk, read_at, next }),
+            Joining::Again => self.not_before = Instant::now() + AGAIN_AFTER,
+            Joining::Here(rows) => {
+                let (batch, desk, encoder, kinds) = paper;
+                let epoch = batch.epoch();
+                let (records, tally) = batch.paper();
+                let mut scribe = Scribe {
+                    encoder,
+                    records,
+                    tally,
+                    kinds,
+                };
+                self.tell(number, (&rows, read_at), epoch, (desk, &mut scribe))?;
+                self.advance(number, rows.len(), next);
+                batch.complete_old(self.progress.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// The chunk that waits, or the next one, once it is read.
+    fn chunk<S: Source>(&mut self, number: usize, source: &mut S) -> Result<Option<Waiting>, BridgeError> {
+        if let Some(waiting) = self.waiting.take() {
+            return Ok(Some(waiting));
+        }
+        let Some(target) = self
+            .old
+            .targets
+            .get(number)
+            .filter(|_| Instant::now() >= self.not_before)
+        else {
+            return Ok(None);
+        };
+        let generation = self.progress.entities.get(&target.entity);
+        let after = match generation.map(|generation| &generation.standing) {
+            Some(Standing::After(after)) => after.as_deref(),
+            Some(Standing::Complete) | None => None,
+        };
+        let wanted = Wanted {
+            target,
+            after,
+            rows_max: self.old.rows_per_chunk,
+            told_before: self.recent.told(),
+        };
+        let Some(Rows { chunk, read_at, next }) = source.read_chunk(&wanted)? else {
+            return Ok(None);
+        };
+        self.recent.forget(&chunk.snapshot);
+        Ok(Some(Waiting { chunk, read_at, next }))
+    }
+
+    fn tell(
+        &mut self,
+        number: usize,
+        (rows, read_at): (&[(RowName, Vec<u8>)], CommitTime),
+        epoch: u16,
+        (desk, scribe): (&mut Desk, &mut Scribe<'_>),
+    ) -> Result<(), BridgeError> {
+        let (Some(target), Some(fitted)) = (self.old.targets.get(number), self.fitted.get(number)) else {
+            return Ok(());
+        };
+        let columns = u16::try_from(target.shape.columns.len()).unwrap_or(u16::MAX);
+        let generation = self.progress.entities.get(&target.entity).map_or(1, |one| one.number);
+        let transaction = Transaction {
+            commit_lsn: self.progress.behind,
+            commit_time: read_at,
+            xid: 0,
+        };
+        for (_, row) in rows {
+            let at = At {
+                epoch,
+                transaction: &transaction,
+                rank: FIRST_RANK.saturating_add(self.progress.told),
+                origin: Origin::Backfill(generation),
+            };
+            self.progress.told = self.progress.told.saturating_add(1);
+            self.mapping
+                .tell_old(fitted, &Tuple::new(columns, row), &at, (desk, scribe))
+                .map_err(|row| BridgeError::Halt(Box::new(row.finding(transaction.commit_lsn))))?;
+        }
+        Ok(())
+    }
+
+    fn advance(&mut self, number: usize, rows: usize, next: Option<Vec<String>>) {
+        let Some(target) = self.old.targets.get(number) else {
+            return;
+        };
+        let Some(generation) = self.progress.entities.get_mut(&target.entity) else {
+            return;
+        };
+        generation.rows = generation.rows.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
+        if next.is_some() {
+            generation.standing = Standing::After(next);
+        } else {
+            generation.standing = Standing::Complete;
+            tracing::info!(entity = target.entity, rows = generation.rows, "all old rows are told");
+            self.turn = first_open(self.old.targets, &self.progress);
+        }
+    }
+}
+
+/// The first entity that is not told yet.
+fn first_open(targets: &[Target], progress: &OldRows) -> Option<usize> {
+    let is_open = |target: &Target| {
+        let generation = progress.entities.get(&target.entity);
+        generation.is_some_and(|generation| generation.standing != Standing::Complete)
+    };
+    targets.iter().position(is_open)
+}
+
+/// The name of a row; none where the tuple does not carry the whole key.
+fn name_of(tuple: &Tuple<'_>, key: &[usize], cells: &mut Vec<CellSpan>) -> Option<Box<[u8]>> {
+    tuple.locate(cells);
+    let row = tuple.row(cells);
+    let values: Option<Vec<&[u8]>> = key
+        .iter()
+        .map(|place| match row.cell(*place) {
+            Cell::Text(text) => Some(text),
+            Cell::Null | Cell::Unknown => None,
+        })
+        .collect();
+    values.map(|values| row_name(values.into_iter()))
+}

@@ -1,0 +1,116 @@
+//! Chunks are read by a thread of their own, so that the stream waits for none.
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
+
+use crate::backfill::Chunk;
+use crate::backfill::target::{Rows, Wanted};
+use crate::flow::event::KindId;
+use crate::source::SourceError;
+use crate::source::postgres::chunk::{ChunkPlan, ChunkReader, Cursor, OldRow, ReadChunk};
+use crate::source::postgres::settings::Settings;
+
+/// Bytes of one chunk: it is held in memory until it joins the stream.
+const BYTES_MAX: usize = 4 << 20;
+
+/// A thread that reads what it is asked for; it ends when this is dropped and its chunk is read.
+#[derive(Debug)]
+pub struct Reading {
+    asks: Sender<Ask>,
+    answers: Receiver<Result<ReadChunk, SourceError>>,
+    /// What is being read, and what was told before it was asked for.
+    pending: Option<Pending>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    state: KindId,
+    told_before: u64,
+}
+
+#[derive(Debug)]
+struct Ask {
+    plan: ChunkPlan,
+    after: Option<Cursor>,
+    rows_max: usize,
+}
+
+impl Reading {
+    /// Begins; connects at the first question.
+    ///
+    /// # Errors
+    /// Transient where no thread can be started.
+    pub fn begin(settings: &Settings) -> Result<Self, SourceError> {
+        let (asks, asked) = bounded(1);
+        let (answer, answers) = bounded(1);
+        let settings = settings.clone();
+        std::thread::Builder::new()
+            .name("old rows".to_owned())
+            .spawn(move || serve(&settings, &asked, &answer))
+            .map_err(|error| SourceError::Transient(format!("cannot start the thread for old rows: {error}")))?;
+        Ok(Self {
+            asks,
+            answers,
+            pending: None,
+        })
+    }
+
+    /// See [`Source::read_chunk`](crate::source::Source::read_chunk).
+    ///
+    /// # Errors
+    /// As [`ChunkReader::read`].
+    pub fn read_chunk(&mut self, wanted: &Wanted<'_>) -> Result<Option<Rows>, SourceError> {
+        let Some(pending) = &self.pending else {
+            let ask = Ask {
+                plan: ChunkPlan::of(wanted.target),
+                after: wanted.after.map(|after| Cursor(after.to_vec())),
+                rows_max: wanted.rows_max,
+            };
+            self.asks.send(ask).map_err(|_| ended())?;
+            self.pending = Some(Pending {
+                state: wanted.target.state,
+                told_before: wanted.told_before,
+            });
+            return Ok(None);
+        };
+        let read = match self.answers.try_recv() {
+            Ok(answer) => answer?,
+            Err(TryRecvError::Empty) => return Ok(None),
+            Err(TryRecvError::Disconnected) => return Err(ended()),
+        };
+        let (state, told_before) = (pending.state, pending.told_before);
+        self.pending = None;
+        let named = |row: OldRow| ((state, row.name), row.tuple.into_vec());
+        Ok(Some(Rows {
+            chunk: Chunk {
+                snapshot: read.snapshot,
+                told_before,
+                horizon: read.horizon,
+                rows: read.rows.into_iter().map(named).collect(),
+            },
+            read_at: read.read_at,
+            next: read.next.map(|cursor| cursor.0),
+        }))
+    }
+}
+
+fn ended() -> SourceError {
+    SourceError::Transient("the thread for old rows ended".to_owned())
+}
+
+fn serve(settings: &Settings, asked: &Receiver<Ask>, answer: &Sender<Result<ReadChunk, SourceError>>) {
+    let mut reader = None;
+    for Ask { plan, after, rows_max } in asked {
+        let read = match reader.take() {
+            Some(reader) => Ok(reader),
+            None => ChunkReader::connect(settings, settings.snapshot_max),
+        };
+        let read = read.and_then(|mut connected| {
+            let read = connected.read(&plan, after.as_ref(), rows_max, BYTES_MAX);
+            reader = Some(connected);
+            read
+        });
+        if answer.send(read).is_err() {
+            return;
+        }
+    }
+}

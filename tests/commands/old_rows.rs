@@ -1,0 +1,155 @@
+//! Rows that were there before the set-up are told once, as states, on the road of the changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::world::World;
+use crate::world::line::until;
+
+fn telling(text: String) -> String {
+    text.replace("on_start = false", "on_start = true\nrows_per_chunk = 50")
+}
+
+/// A world whose table holds so many rows before anything is set up.
+fn with_rows(test: &str, rows: usize) -> Option<World> {
+    let mut world = World::new(test)?;
+    world.run(&format!(
+        "INSERT INTO item SELECT n, 'N', 'row ' || n, n FROM generate_series(1, {rows}) n"
+    ));
+    world.configure(telling);
+    world.set_up();
+    Some(world)
+}
+
+/// Values by key as a consumer that folds the topic holds them, and which keys were told as old rows, in order.
+fn folded(world: &World) -> (BTreeMap<String, Value>, Vec<String>) {
+    let (mut copy, mut old) = (BTreeMap::new(), Vec::new());
+    for (key, value) in world.broker.committed(&world.topic()) {
+        if value.is_empty() {
+            copy.remove(&key);
+            continue;
+        }
+        let value: Value = serde_json::from_str(&value).unwrap();
+        if value["origin"] == "backfill" {
+            assert_eq!((&value["type"], &value["generation"]), (&"Item".into(), &1.into()));
+            old.push(key.clone());
+        }
+        copy.insert(key, value["data"].clone());
+    }
+    (copy, old)
+}
+
+/// The same by asking the table.
+fn table(world: &mut World) -> BTreeMap<String, Value> {
+    let asked = world.ask(
+        "SELECT coalesce(json_object_agg(id, json_build_object('number', id, 'status', CASE st WHEN 'N' THEN 'new' \
+         ELSE 'paid' END, 'label', lbl, 'amount', amt)), '{}') FROM item",
+    );
+    serde_json::from_str(&asked).unwrap()
+}
+
+/// How far the stored position says that an entity's old rows are told.
+fn standing(world: &World, entity: &str) -> Value {
+    let stored = world.broker.committed(&world.position_topic());
+    let stored: Value = serde_json::from_str(&stored.last().expect("a position").1).unwrap();
+    stored["backfill"]["entities"][entity]["standing"].clone()
+}
+
+fn await_complete(world: &World, entity: &str) {
+    until("all old rows are told", || standing(world, entity) == "complete");
+}
+
+#[test]
+fn rows_that_were_there_before_are_told_once() {
+    let Some(mut world) = with_rows("old_rows", 120) else {
+        return;
+    };
+    world.run("UPDATE item SET st = 'P' WHERE id = 7; DELETE FROM item WHERE id = 8");
+    let bridge = world.start();
+    await_complete(&world, "Item");
+    world.run("INSERT INTO item VALUES (200, 'N', 'new', 1)");
+    until("the change is told", || folded(&world).0.contains_key("200"));
+    assert_eq!(bridge.stop().code, 0);
+    let (copy, old) = folded(&world);
+    assert_eq!(copy, table(&mut world));
+    assert_eq!(old.len(), 119, "the table's rows when it was read");
+    let records = world.broker.committed(&world.topic()).len();
+    let bridge = world.start();
+    world.run("INSERT INTO item VALUES (201, 'N', 'newer', 1)");
+    until("the change is told", || folded(&world).0.contains_key("201"));
+    assert_eq!(bridge.stop().code, 0);
+    assert_eq!(
+        world.broker.committed(&world.topic()).len(),
+        records + 1,
+        "nothing is told again"
+    );
+    let later = "\n[entity.Label]\ntable = \"public.item\"\nkey = \"number\"\nstate_topic = \"@NAME@.labels\"\n\
+                 [entity.Label.fields]\nnumber = \"id\"\nlabel = \"lbl\"\n";
+    let later = later.replace("@NAME@", &world.name);
+    world.configure(|text| telling(text) + &later);
+    let bridge = world.start();
+    await_complete(&world, "Label");
+    assert_eq!(bridge.stop().code, 0);
+    let labels = world.broker.committed(&format!("{}.labels", world.name));
+    assert_eq!(labels.len(), 121, "an entity that is declared later is told");
+    assert_eq!(
+        world.broker.committed(&world.topic()).len(),
+        records + 1,
+        "and the others are not"
+    );
+}
+
+#[test]
+fn old_rows_meet_changes_and_kills_and_the_copy_is_the_table() {
+    let Some(mut world) = with_rows("old_kills", 3_000) else {
+        return;
+    };
+    let mut admin = world.another_session();
+    let (told, ends) = std::sync::mpsc::channel::<()>();
+    let writer = std::thread::spawn(move || {
+        let mut number = 0_u32;
+        while ends.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+            number += 1;
+            let id = number.wrapping_mul(7_919) % 3_200 + 1;
+            let change = match number % 5 {
+                0 => format!("DELETE FROM public.item WHERE id = {id}"),
+                1 => format!("INSERT INTO public.item VALUES ({id}, 'N', 'again', {number}) ON CONFLICT DO NOTHING"),
+                // Tells nothing: no published field differs.
+                2 => format!("UPDATE public.item SET lbl = lbl WHERE id = {id}"),
+                3 => format!(
+                    "UPDATE public.item i SET id = id + 10000 WHERE id = {id} AND NOT EXISTS (SELECT FROM public.item o \
+                     WHERE o.id = i.id + 10000); UPDATE public.item i SET id = id - 10000 WHERE id > 10000 AND id % 31 = {} \
+                     AND NOT EXISTS (SELECT FROM public.item o WHERE o.id = i.id - 10000)",
+                    id % 31
+                ),
+                _ => format!("UPDATE public.item SET st = 'P', amt = {number} WHERE id = {id}"),
+            };
+            admin.run(&change).unwrap();
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    });
+    let mut in_between = 0;
+    for _ in 0..4 {
+        let (before, bridge) = (standing(&world, "Item"), world.start());
+        until("old rows are told", || standing(&world, "Item") != before);
+        // Killed.
+        drop(bridge);
+        let standing = standing(&world, "Item");
+        in_between += usize::from(standing["after"].is_array());
+    }
+    assert!(in_between > 1, "no kill in the middle");
+    let bridge = world.start();
+    await_complete(&world, "Item");
+    told.send(()).unwrap();
+    writer.join().unwrap();
+    world.run("INSERT INTO item VALUES (99999, 'N', 'last', 1)");
+    until("the last change is told", || folded(&world).0.contains_key("99999"));
+    assert_eq!(bridge.stop().code, 0);
+    let (copy, old) = folded(&world);
+    assert_eq!(copy, table(&mut world));
+    let distinct: BTreeSet<&String> = old.iter().collect();
+    assert_eq!(distinct.len(), old.len(), "an old row is told twice");
+    assert!(old.len() > 1_000, "{} old rows", old.len());
+}
