@@ -15,6 +15,8 @@ pub struct Target {
     pub state: KindId,
     /// Its table, with the columns that are read, in their order.
     pub shape: Table,
+    /// About how many rows it has.
+    pub rows_estimate: u64,
     /// Whether its children are read with it.
     pub reach: Reach,
     /// Columns that name a row, in the order of an index: every old key in the stream carries them.

@@ -95,7 +95,7 @@ pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, works: Works<'_>) -
     sink.open(&mut checkpoint)?;
     status.set_state(State::Streaming);
 
-    let mut turns = Turns::new(works.mapping, works.old, &checkpoint)?;
+    let mut turns = Turns::new((works.mapping, status), works.old, &checkpoint)?;
     let mut batch = Batch::new(checkpoint, status.tally());
     let mut tables = Tables::new(works.mapping, status, &marks);
     let carried = carry(source, sink, works, (&mut batch, &mut tables, &mut turns));

@@ -21,6 +21,7 @@ use crate::flow::table::Table;
 use crate::mapping::plan::{Fitted, Mapping};
 use crate::mapping::tell::{At, Desk};
 use crate::source::Source;
+use crate::telemetry::Status;
 
 /// What is remembered of the stream while old rows are told.
 const LIMITS: Limits = Limits {
@@ -54,6 +55,7 @@ pub struct Old<'a> {
 /// Whose turn it is, and what the stream told meanwhile.
 pub(super) struct Turns<'a> {
     mapping: &'a Mapping,
+    status: &'a Status,
     old: Old<'a>,
     /// Of each target.
     fitted: Vec<Fitted>,
@@ -95,7 +97,11 @@ enum Remembers {
 
 impl<'a> Turns<'a> {
     /// Goes on where the position says; entities that were never told begin.
-    pub(super) fn new(mapping: &'a Mapping, old: Old<'a>, stored: &Checkpoint) -> Result<Self, BridgeError> {
+    pub(super) fn new(
+        (mapping, status): (&'a Mapping, &'a Status),
+        old: Old<'a>,
+        stored: &Checkpoint,
+    ) -> Result<Self, BridgeError> {
         let mut fitted = Vec::with_capacity(old.targets.len());
         let mut progress = stored.backfill.clone().unwrap_or_default();
         for target in old.targets {
@@ -116,6 +122,7 @@ impl<'a> Turns<'a> {
         Ok(Self {
             turn: first_open(old.targets, &progress),
             mapping,
+            status,
             old,
             fitted,
             progress,
@@ -236,7 +243,11 @@ impl<'a> Turns<'a> {
                     kinds,
                 };
                 self.tell(number, (&rows, read_at), epoch, (desk, &mut scribe))?;
-                self.advance(number, rows.len(), next);
+                let told = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+                if let Some(target) = self.old.targets.get(number) {
+                    scribe.tally.old_rows(&target.entity, told);
+                }
+                self.advance(number, told, next);
                 batch.complete_old(self.progress.clone());
             }
         }
@@ -306,14 +317,17 @@ impl<'a> Turns<'a> {
         Ok(())
     }
 
-    fn advance(&mut self, number: usize, rows: usize, next: Option<Vec<String>>) {
+    fn advance(&mut self, number: usize, rows: u64, next: Option<Vec<String>>) {
         let Some(target) = self.old.targets.get(number) else {
             return;
         };
         let Some(generation) = self.progress.entities.get_mut(&target.entity) else {
             return;
         };
-        generation.rows = generation.rows.saturating_add(u64::try_from(rows).unwrap_or(u64::MAX));
+        generation.rows = generation.rows.saturating_add(rows);
+        let remaining = target.rows_estimate.saturating_sub(generation.rows);
+        self.status
+            .remaining(&target.entity, next.is_some().then_some(remaining));
         if next.is_some() {
             generation.standing = Standing::After(next);
         } else {

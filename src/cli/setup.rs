@@ -304,6 +304,7 @@ fn assumed(config: &Config) -> Catalog {
             columns: Vec::new(),
             uniques: Vec::new(),
             leaves: Vec::new(),
+            rows_estimate: 0,
             ancestors: Vec::new(),
         };
         catalog.tables.insert(followed.name.clone(), facts);

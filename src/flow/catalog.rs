@@ -45,6 +45,8 @@ pub struct TableFacts {
     pub uniques: Vec<Unique>,
     /// Leaf partitions of a partitioned table; empty otherwise.
     pub leaves: Vec<Leaf>,
+    /// About how many rows it has (`reltuples`, of a partitioned table those of its leaves); 0 where nobody counted.
+    pub rows_estimate: u64,
     /// What it is a partition of, the nearest first.
     pub ancestors: Vec<TableName>,
 }

@@ -133,14 +133,26 @@ fn tiles(report: &Report, records: u64, page: &mut String) {
 fn entities(report: &Report, page: &mut String) {
     page.push_str(
         "<section class=\"card scroll\"><h2>Row changes</h2><table><tr><th>Entity<th class=\"n\">inserts\
-         <th class=\"n\">updates<th class=\"n\">deletes<th class=\"n\">told nothing</tr>",
+         <th class=\"n\">updates<th class=\"n\">deletes<th class=\"n\">told nothing<th class=\"n\">old rows<th class=\"n\">still to \
+         be read</tr>",
     );
     for count in &report.entities {
-        let numbers = [count.inserts, count.updates, count.deletes, count.suppressed];
+        let numbers = [
+            count.inserts,
+            count.updates,
+            count.deletes,
+            count.suppressed,
+            count.old_rows,
+        ];
         let cells: String = numbers
             .map(|number| format!("<td class=\"n\">{}", Grouped(number)))
             .concat();
-        page.push_str(&format!("<tr><td>{}{cells}</tr>", Escaped(&count.entity)));
+        let remaining = count.remaining_rows.map(|rows| format!("about {}", Grouped(rows)));
+        let remaining = remaining.unwrap_or_default();
+        page.push_str(&format!(
+            "<tr><td>{}{cells}<td class=\"n quiet\">{remaining}</tr>",
+            Escaped(&count.entity)
+        ));
     }
     page.push_str("</table></section>\n");
 }

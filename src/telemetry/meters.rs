@@ -54,6 +54,8 @@ struct Gauges {
     /// Families without labels: absent until the server has told.
     retained: Family<Labels, Whole>,
     safe: Family<Labels, Whole>,
+    /// Of entities whose old rows are being told.
+    remaining: Family<Labels, Whole>,
     position: Whole,
 }
 
@@ -82,6 +84,12 @@ impl Gauges {
                 Family::default(),
             ),
             safe: board.add("slot_safe_bytes", "", unsafe_after, Family::default()),
+            remaining: board.add(
+                "backfill_remaining_rows",
+                "",
+                "Rows still to be read, as the server estimates; absent where none are",
+                Family::default(),
+            ),
             position: board.add(
                 "position_lsn",
                 "",
@@ -98,6 +106,7 @@ struct Counted {
     transactions: Counter,
     changes: Vec<[Counter; 3]>,
     suppressed: Vec<Counter>,
+    old_rows: Vec<Counter>,
     kinds: Vec<Counter>,
     topics: Vec<Counter>,
 }
@@ -107,6 +116,8 @@ impl Counted {
         let quiet = "Row changes that told nothing, since no published field differed";
         let changes = board.add("changes", "_total", "Row changes published", Family::default());
         let suppressed = board.add("suppressed", "_total", quiet, Family::default());
+        let read = "Old rows read, whether or not they are the entity";
+        let old_rows = board.add("backfill_rows", "_total", read, Family::default());
         let events = board.add(
             "events",
             "_total",
@@ -115,6 +126,7 @@ impl Counted {
         );
         let records = board.add("records", "_total", "Records published, by topic", Family::default());
         let quiet = |entity: &String| series(&suppressed, vec![("entity", entity.clone())]);
+        let old = |entity: &String| series(&old_rows, vec![("entity", entity.clone())]);
         let event = |kind: &KindNames| {
             let labels = vec![("entity", kind.entity.clone()), ("event", kind.event.clone())];
             series(&events, labels)
@@ -129,6 +141,7 @@ impl Counted {
             ),
             changes: names.entities.iter().map(|name| by_operation(&changes, name)).collect(),
             suppressed: names.entities.iter().map(quiet).collect(),
+            old_rows: names.entities.iter().map(old).collect(),
             kinds: names.kinds.iter().map(event).collect(),
             topics: names.topics.iter().map(topic).collect(),
         }
@@ -140,6 +153,9 @@ impl Counted {
             for (counter, number) in counters.iter().zip(numbers) {
                 counter.inc_by(*number);
             }
+        }
+        for (counter, number) in self.old_rows.iter().zip(&counts.old_rows) {
+            counter.inc_by(*number);
         }
         for (counter, number) in self.suppressed.iter().zip(&counts.suppressed) {
             counter.inc_by(*number);
@@ -223,6 +239,10 @@ impl Meters {
         self.counted.suppressed.get(entity).map_or(0, Counter::get)
     }
 
+    pub(super) fn old_rows(&self, entity: usize) -> u64 {
+        self.counted.old_rows.get(entity).map_or(0, Counter::get)
+    }
+
     pub(super) fn events(&self, kind: usize) -> u64 {
         self.counted.kinds.get(kind).map_or(0, Counter::get)
     }
@@ -252,6 +272,13 @@ impl Meters {
                     gauges.safe.get_or_create(&none).set(bytes);
                 }
                 None => gauges.safe.clear(),
+            }
+        }
+        gauges.remaining.clear();
+        for count in &report.entities {
+            if let Some(rows) = count.remaining_rows {
+                let labels = vec![("entity", count.entity.clone())];
+                gauges.remaining.get_or_create(&labels).set(rows);
             }
         }
         let mut page = String::new();

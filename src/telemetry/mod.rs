@@ -1,5 +1,6 @@
 //! What operators see: one status value that the bridge writes and the HTTP room reads, and every metric's name.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -96,6 +97,8 @@ struct Story {
     restart: Option<(Instant, String, String)>,
     halt: Option<(Instant, String)>,
     slot: Option<SlotSize>,
+    /// Old rows still to be read, by entity.
+    remaining: BTreeMap<String, u64>,
 }
 
 /// The one status of a bridge. Writing costs a few relaxed stores; reading gives a [`Report`] or the metrics.
@@ -138,6 +141,7 @@ impl Status {
                 restart: None,
                 halt: None,
                 slot: None,
+                remaining: BTreeMap::new(),
             }),
         }
     }
@@ -200,6 +204,15 @@ impl Status {
     /// Everything up to here was acknowledged, and so is durable; known before the stored position is read.
     pub fn acknowledged(&self, confirmed_lsn: u64) {
         self.durable_lsn.fetch_max(confirmed_lsn, Ordering::Relaxed);
+    }
+
+    /// About so many old rows of an entity are still to be read; none: all are.
+    pub fn remaining(&self, entity: &str, rows: Option<u64>) {
+        let mut story = self.story();
+        match rows {
+            Some(rows) => drop(story.remaining.insert(entity.to_owned(), rows)),
+            None => drop(story.remaining.remove(entity)),
+        }
     }
 
     /// The bridge begins again after a transient fault; `reason` is one word for the metric, `what` the error.

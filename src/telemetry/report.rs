@@ -88,6 +88,10 @@ pub struct EntityCount {
     pub deletes: u64,
     /// Changes that told nothing.
     pub suppressed: u64,
+    /// Old rows read.
+    pub old_rows: u64,
+    /// Old rows still to be read, as the server estimates; none where none are.
+    pub remaining_rows: Option<u64>,
 }
 
 /// Records of one kind.
@@ -161,6 +165,7 @@ impl Status {
     pub fn report(&self) -> Report {
         let seconds = |moment: &AtomicMoment| self.ago(moment.load(Ordering::Relaxed)).map(|ago| ago.as_secs_f64());
         let names = &self.names;
+        let story = self.story();
         let entity = |(number, entity): (usize, &String)| {
             let [inserts, updates, deletes] = self.meters.changes(number);
             let suppressed = self.meters.suppressed(number);
@@ -170,6 +175,8 @@ impl Status {
                 updates,
                 deletes,
                 suppressed,
+                old_rows: self.meters.old_rows(number),
+                remaining_rows: story.remaining.get(entity).copied(),
             }
         };
         let event = |(number, kind): (usize, &KindNames)| EventCount {
@@ -178,7 +185,6 @@ impl Status {
             topic: names.topics.get(kind.topic).cloned().unwrap_or_default(),
             records: self.meters.events(number),
         };
-        let story = self.story();
         let last_restart = story
             .restart
             .as_ref()

@@ -49,6 +49,8 @@ pub(super) struct Counts {
     pub(super) changes: Vec<[u64; 3]>,
     /// By entity.
     pub(super) suppressed: Vec<u64>,
+    /// By entity: old rows read.
+    pub(super) old_rows: Vec<u64>,
     /// By kind.
     pub(super) kinds: Vec<u64>,
     pub(super) moments: Vec<Moment>,
@@ -74,6 +76,7 @@ impl Counts {
         self.transactions = 0;
         self.changes.fill([0; 3]);
         self.suppressed.fill(0);
+        self.old_rows.fill(0);
         self.kinds.fill(0);
         self.moments.clear();
     }
@@ -105,6 +108,7 @@ impl Tally {
         let open = Counts {
             changes: vec![[0; 3]; names.entities.len()],
             suppressed: vec![0; names.entities.len()],
+            old_rows: vec![0; names.entities.len()],
             kinds: vec![0; names.kinds.len()],
             ..Counts::default()
         };
@@ -155,6 +159,15 @@ impl Tally {
             && let Some(count) = self.open.suppressed.get_mut(number)
         {
             *count += 1;
+        }
+    }
+
+    /// Old rows of this entity were read, and its states among them told.
+    pub fn old_rows(&mut self, entity: &str, rows: u64) {
+        if let Some(number) = self.entity(entity)
+            && let Some(count) = self.open.old_rows.get_mut(number)
+        {
+            *count += rows;
         }
     }
 

@@ -57,6 +57,7 @@ fn what_is_durable_is_counted_and_nothing_else() {
     tally.record(0);
     tally.record(2);
     tally.suppressed("Customer");
+    tally.old_rows("Customer", 7);
     tally.completed();
     tally.seal(200);
     tally.begun(seconds_ago(1));
@@ -88,6 +89,10 @@ fn what_is_durable_is_counted_and_nothing_else() {
             "walbridge_events_total{entity=\"Order\",event=\"OrderPlaced\"}"
         ),
         Some(1.0)
+    );
+    assert_eq!(
+        value(&status, "walbridge_backfill_rows_total{entity=\"Customer\"}"),
+        Some(7.0)
     );
     assert_eq!(
         value(&status, "walbridge_suppressed_total{entity=\"Customer\"}"),
@@ -131,6 +136,18 @@ fn a_tally_used_again_begins_at_zero() {
         Some(5.0)
     );
     assert_eq!(value(&status, "walbridge_commit_seconds_count"), Some(5.0));
+}
+
+#[test]
+fn rows_still_to_be_read_are_shown_while_there_are_any() {
+    let status = Status::new(names());
+    let name = "walbridge_backfill_remaining_rows{entity=\"Order\"}";
+    assert_eq!(value(&status, name), None);
+    status.remaining("Order", Some(12));
+    assert_eq!(value(&status, name), Some(12.0));
+    assert_eq!(status.report().entities[0].remaining_rows, Some(12));
+    status.remaining("Order", None);
+    assert_eq!(value(&status, name), None);
 }
 
 #[test]
@@ -268,6 +285,7 @@ fn a_slot_without_limit_shows_none() {
 #[test]
 fn names_are_those_on_the_page() {
     let status = Status::new(names());
+    status.remaining("Order", Some(1));
     status.restarted("source", "connection lost");
     status.server(1, 1, Some(1));
     let page = status.metrics();

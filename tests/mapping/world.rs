@@ -72,6 +72,7 @@ pub(crate) fn table(name: &str, identity: ReplicaIdentity) -> TableFacts {
             kind: UniqueKind::PrimaryKey,
         }],
         leaves: Vec::new(),
+        rows_estimate: 0,
         ancestors: Vec::new(),
     }
 }

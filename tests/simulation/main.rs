@@ -111,6 +111,7 @@ fn catalog() -> Catalog {
             kind: UniqueKind::PrimaryKey,
         }],
         leaves: Vec::new(),
+        rows_estimate: 0,
         ancestors: Vec::new(),
     };
     Catalog {
@@ -242,6 +243,7 @@ fn target() -> Target {
         entity: "Order".to_owned(),
         // The first kind of the mapping: see `kinds`.
         state: KindId(0),
+        rows_estimate: 0,
         reach: Reach::Only,
         shape: Table::clone(&table()),
         key: vec![KeyColumn {

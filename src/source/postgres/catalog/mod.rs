@@ -19,7 +19,9 @@ mod types;
 
 pub use crate::source::postgres::catalog::retype::{Retyped, retype};
 
-const TABLES: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence::text \
+const TABLES: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence::text, \
+     greatest(coalesce((SELECT sum(greatest(k.reltuples, 0)) FROM pg_partition_tree(c.oid) p JOIN pg_class k ON k.oid = p.relid \
+     WHERE p.isleaf), c.reltuples), 0)::int8 \
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
      JOIN unnest($1::text[], $2::text[]) AS wanted(s, t) ON n.nspname = wanted.s AND c.relname = wanted.t \
      WHERE c.relkind NOT IN ('i', 'I', 't')";
@@ -212,6 +214,7 @@ fn table(row: &Row) -> Result<TableFacts, SourceError> {
         columns: Vec::new(),
         uniques: Vec::new(),
         leaves: Vec::new(),
+        rows_estimate: u64::try_from(get::<i64>(row, 5)?).unwrap_or(0),
         ancestors: Vec::new(),
     })
 }

@@ -88,6 +88,7 @@ pub fn target(
     Ok(Target {
         entity: entity.to_owned(),
         state,
+        rows_estimate: table.rows_estimate,
         reach,
         shape: Table {
             oid: table.oid,
