@@ -9,13 +9,14 @@ from enum import Enum, auto
 
 import psycopg
 
+import past
 from bridge import NAME, SLOT, Bridge, check_program
 from decoding import Log
 from gate import Gate, KafkaSpeech, PostgresSpeech
 from judge import Judge, Verdict
 from reader import Reader, Seen
 from servers import ROOT, Kafka, Postgres, both, free_port
-from shop import TABLES, TOPICS, records
+from shop import ENTITIES, TABLES, TOPICS, records
 from witness import Witness
 from writers import Pace, Writer
 
@@ -40,6 +41,8 @@ class Run:
             connection.execute(f"CREATE DATABASE {NAME}")
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute((ROOT / "docker" / "legacy.sql").read_text())
+            self.old = [past.fill(connection, session + 1) for session in range(SESSIONS)]
+            self.before = past.states(connection)
         self.log = Log(url, TABLES)
         self.log.create()
         self.gates: dict[str, Gate] = {}
@@ -63,7 +66,7 @@ class Run:
         self.witness.start()
         self.pace = Pace(changes_per_second, changes_max)
         url = self.postgres.url(NAME)
-        self.writers = [Writer(url, number + 1, seed, self.pace, rows_max) for number in range(SESSIONS)]
+        self.writers = [Writer(url, number + 1, seed, self.pace, rows_max, self.old[number]) for number in range(SESSIONS)]
         for writer in self.writers:
             writer.start()
         self.bridge.start()
@@ -99,12 +102,16 @@ class Run:
         begin = time.monotonic()
         history = self.log.finish()
         last = max((t.end for t in history if any(True for i, c in enumerate(t.changes) for _ in records(c, i))), default=0)
-        while self.reader.position() < last and time.monotonic() - begin < DRAIN_SECONDS_MAX:
+        while (self.reader.position() < last or not self._told()) and time.monotonic() - begin < DRAIN_SECONDS_MAX:
             self.watch()
             time.sleep(0.05)
         seconds = time.monotonic() - begin
         self.sleep(AFTERWARDS_SECONDS)
         return seconds
+
+    def _told(self) -> bool:
+        told = self.reader.told
+        return len(told) == len(ENTITIES) and all(standing == "complete" for standing in told.values())
 
     def verdict(self) -> Verdict:
         self.bridge.stop()
@@ -112,7 +119,7 @@ class Run:
         self.witness.stop()
         self.reader.finish()
         partitions = {topic: self.reader.partitions(topic) for topic in TOPICS}
-        judge = Judge(self.log.transactions, self.begin, partitions)
+        judge = Judge(self.log.transactions, self.begin, partitions, self.before)
         if self.reader.unreadable:
             judge.verdict.note("malformed", "records that cannot be read", self.reader.unreadable)
         return judge.judge(self.reader.records, self.witness.cuts, self.witness.samples, self.reader.positions)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from functools import lru_cache
 
+import past
 from decoding import Transaction
 from reader import POSITION, Seen
 from shop import STATE_TOPICS, Expected, records
@@ -27,6 +28,7 @@ class Verdict:
     deviations: Counter[str] = field(default_factory=Counter)
     examples: list[str] = field(default_factory=list)
     latencies_ms: list[float] = field(default_factory=list)
+    old_rows: int = 0
 
     def note(self, kind: str, what: str, count: int = 1) -> None:
         self.deviations[kind] += count
@@ -63,23 +65,31 @@ def _commit_lsn(id: str) -> tuple[int, int]:
 Signature = tuple[str | None, str | None]
 
 
+def _touched(transaction: Transaction) -> set[tuple[str, str]]:
+    return {(one.topic, one.key) for at, change in enumerate(transaction.changes) for one in records(change, at)}
+
+
 class Judge:
     """`begin` is where the bridge's slot begins: nothing that ended before it is its business."""
 
-    def __init__(self, history: list[Transaction], begin: int, partitions: dict[str, int]) -> None:
+    def __init__(self, history: list[Transaction], begin: int, partitions: dict[str, int], before: past.States) -> None:
         self.history = [transaction for transaction in history if transaction.end > begin]
         self.ends = [transaction.end for transaction in self.history]
         self.partitions = partitions
+        self.before = before
         self.verdict = Verdict()
 
     def judge(
         self, seen: list[Seen], cuts: list[Cut], samples: list[tuple[int, int]], positions: list[tuple[int, int]]
     ) -> Verdict:
+        self._rising(seen)
+        self._old(sorted((record for record in seen if record.origin is not None), key=lambda record: record.id))
+        self._copy(seen)
         by_transaction: dict[int, list[Seen]] = defaultdict(list)
+        seen = [record for record in seen if record.origin is None]
         for record in sorted(seen, key=lambda record: (record.topic, record.partition, record.offset)):
             if (at := self._at(record)) is not None:
                 by_transaction[at].append(record)
-        self._rising(seen)
         for at, transaction in enumerate(self.history):
             self._transaction(transaction, by_transaction.get(at, []))
         self._cuts(cuts, by_transaction, positions)
@@ -92,6 +102,44 @@ class Judge:
         verdict.seen_state = sum(record.topic in STATE_TOPICS for record in seen) - verdict.seen_tombstones
         verdict.latencies_ms.sort()
         return verdict
+
+    def _old(self, old: list[Seen]) -> None:
+        """Each once, in a state topic, and as its row was when all that stands before it was committed."""
+        self.verdict.old_rows = len(old)
+        known: set[tuple[str, str]] = set()
+        after = dict(self.before)
+        latest: past.States = {}
+        passed = 0
+        for record in old:
+            place = record.topic, record.key
+            if place in known:
+                self.verdict.note("duplicated", f"the old row {record.key} on {record.topic}")
+            known.add(place)
+            if record.origin != "backfill" or record.topic not in STATE_TOPICS or record.xid is not None:
+                self.verdict.note("malformed", f"{record.id}: no old row is told so")
+            at = self._at(record)
+            # It stands behind the commit that its id names; or, where that is none, before the next one.
+            while at is not None and passed <= at:
+                latest = {place: data for place in _touched(self.history[passed]) if (data := after.get(place)) is not None}
+                past.apply(after, self.history[passed])
+                passed += 1
+            if record.data not in (after.get(place), latest.get(place)):
+                self.verdict.note("unexpected", f"the old row {record.key} on {record.topic} is not as it was at {record.id}")
+
+    def _copy(self, seen: list[Seen]) -> None:
+        """In the end the state topics hold what the tables hold."""
+        wanted, copy = dict(self.before), past.States()
+        for transaction in self.history:
+            past.apply(wanted, transaction)
+        for record in sorted(seen, key=lambda record: (record.topic, record.partition, record.offset)):
+            if record.topic in STATE_TOPICS and record.data is None:
+                copy.pop((record.topic, record.key), None)
+            elif record.topic in STATE_TOPICS and record.data is not None:
+                copy[record.topic, record.key] = record.data
+        for place in wanted.keys() | copy.keys():
+            if copy.get(place) != wanted.get(place):
+                kind = "unexpected" if place in copy else "missing"
+                self.verdict.note(kind, f"in the copy of {place[0]}: key {place[1]}")
 
     def _at(self, record: Seen) -> int | None:
         """Commit records do not overlap: the id's LSN lies between the end of the commit before and this one's end."""
@@ -201,6 +249,7 @@ def table(verdict: Verdict, extra: list[tuple[str, str]]) -> str:
         ("changes committed", f"{verdict.changes:,}", f"in {verdict.transactions:,} transactions, told by test_decoding"),
         ("records expected", f"{verdict.expected:,}", "computed from those"),
         ("records seen", f"{verdict.seen:,}", f"{events:,} events, {verdict.seen_state:,} states, {verdict.seen_tombstones:,} tombstones"),
+        ("old rows told", f"{verdict.old_rows:,}", "rows that were there before, as states"),
         *((kind, f"{verdict.deviations[kind]:,}", "") for kind in KINDS),
         ("commit to visible p50", f"{verdict.percentile(0.5):,.0f} ms", ""),
         ("commit to visible p99", f"{verdict.percentile(0.99):,.0f} ms", "outages included"),

@@ -34,6 +34,8 @@ class Seen:
     arrival: float
     fault: str | None = None
     """Which rule of a record's form it breaks."""
+    origin: str | None = None
+    """Of an old row: who told it."""
 
 
 def _fault(document: dict[str, Any], key: str, topic: str) -> str | None:
@@ -62,7 +64,7 @@ def seen(topic: str, partition: int, offset: int, key: bytes, value: bytes | Non
     document = json.loads(value)
     return Seen(
         topic, partition, offset, text, document["id"], document["type"], canonical(document["data"]),
-        datetime.fromisoformat(document["time"]), document.get("transaction"), now, _fault(document, text, topic),
+        datetime.fromisoformat(document["time"]), document.get("transaction"), now, _fault(document, text, topic), document.get("origin"),
     )  # fmt: skip
 
 
@@ -86,6 +88,8 @@ class Reader:
         self.records: list[Seen] = []
         self.positions: list[tuple[int, int]] = []
         """Of each position record: its offset, and the commit end LSN it holds."""
+        self.told: dict[str, object] = {}
+        """How far the old rows of each entity are, as the last position says."""
         self.unreadable = 0
         self.failure: BaseException | None = None
         self._show = show
@@ -124,7 +128,9 @@ class Reader:
         key, value = message.key(), message.value()
         if topic == POSITION:
             if value is not None:
-                self.positions.append((offset, lsn(json.loads(value)["commit_end_lsn"])))
+                position = json.loads(value)
+                self.positions.append((offset, lsn(position["commit_end_lsn"])))
+                self.told = {name: one["standing"] for name, one in position.get("backfill", {}).get("entities", {}).items()}
             return
         try:
             headers = {name: (content or b"").decode() for name, content in message.headers() or []}
@@ -162,4 +168,6 @@ def shown(record: Seen) -> str:
     """One line for people."""
     clock = record.time.astimezone(UTC).strftime("%H:%M:%S.%f")[:-3]
     what = record.type or "(gone)"
-    return f"  {clock}  {record.topic:<18} {record.key:<16} {what:<15} {(record.data or '')[:90]}"
+    if record.origin is not None:
+        what += " (old row)"
+    return f"  {clock}  {record.topic:<18} {record.key:<16} {what:<16} {(record.data or '')[:90]}"

@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import past
 from decoding import Log, Transaction, lsn
 from gate import Gate, KafkaSpeech, PostgresSpeech, Split
 from judge import Judge, Verdict, murmur2
 from reader import POSITION, Seen, seen
 from servers import free_port
-from shop import STATE_TOPICS, TABLES, TOPICS, instant, records
+from shop import STATE_TOPICS, TABLES, TOPICS, canonical, instant, records
 from witness import Cut
 
 PARTITIONS = 3
@@ -62,9 +63,10 @@ class World:
     positions: list[tuple[int, int]] = field(default_factory=list)
     cuts: list[Cut] = field(default_factory=list)
     samples: list[tuple[int, int]] = field(default_factory=list)
+    before: past.States = field(default_factory=dict)
 
     def verdict(self) -> Verdict:
-        judge = Judge(self.history, 0, dict.fromkeys(TOPICS, PARTITIONS))
+        judge = Judge(self.history, 0, dict.fromkeys(TOPICS, PARTITIONS), self.before)
         return judge.judge(self.seen, self.cuts, self.samples, self.positions)
 
 
@@ -93,9 +95,43 @@ def _world() -> World:
         # The record, and the marker that ends the Kafka transaction.
         offsets[POSITION, 0] += 2
         world.samples += [(transaction.end, offsets[POSITION, 0])] * 3
+        if transaction.xid % 10 == 1:
+            _old_row(world, transaction, offsets)
         if transaction.xid % 10 == 0:
             world.cuts.append(Cut(dict(offsets), transaction.end))
     return world
+
+
+def _old_row(world: World, transaction: Transaction, offsets: dict[tuple[str, int], int]) -> None:
+    """A customer nobody touches is told behind this transaction."""
+    number, topic = 9_000 + transaction.xid, "shop.customers"
+    data = {"number": number, "name": "Old", "country": "DE", "version": 0}
+    key, id = str(number).encode(), f"0001-{transaction.end - 8:016X}-80000000-00"
+    document = {"specversion": "1.0", "id": id, "source": "walbridge/shop", "type": "Customer", "subject": str(number),
+                "time": START.isoformat(), "datacontenttype": "application/json", "dataschema": "urn:walbridge:shop:Customer:1",
+                "sequence": id, "origin": "backfill", "generation": 1, "data": data}  # fmt: skip
+    place = topic, murmur2(key) % PARTITIONS
+    world.before[topic, str(number)] = canonical(data)
+    world.seen.append(seen(*place, offsets[place], key, json.dumps(document).encode(), {}))
+    offsets[place] += 1
+
+
+def _find_old(world: World) -> int:
+    return next(at for at, record in enumerate(world.seen) if record.origin is not None)
+
+
+def _change_old(world: World, **fields: Any) -> None:
+    at = _find_old(world)
+    world.seen[at] = replace(world.seen[at], **fields)
+
+
+def _repeat_old(world: World) -> None:
+    record = world.seen[_find_old(world)]
+    world.seen.append(replace(record, offset=1_000_000, id=record.id.replace("80000000", "80000001")))
+
+
+def _drop_old(world: World) -> None:
+    del world.seen[_find_old(world)]
 
 
 def _find(world: World, wanted: Callable[[Seen], bool]) -> int:
@@ -193,6 +229,10 @@ SPOILED: list[tuple[str, str, Callable[[World], None]]] = [
     ("a wrong key", "wrong partition", lambda w: _change(w, _event, key="B-99")),
     ("an id in small letters", "malformed", lambda w: _change(w, _event, id="0001-000000000000abcd-00000000-00")),
     ("the time of another commit", "malformed", lambda w: _change(w, _event, time=START)),
+    ("an old row comes twice", "duplicated", _repeat_old),
+    ("an old row is dropped", "missing", _drop_old),
+    ("an old row has another value", "unexpected", lambda w: _change_old(w, data="{}")),
+    ("an old row is told as an event", "malformed", lambda w: _change_old(w, topic="shop.order-events")),
     ("another transaction's number", "malformed", lambda w: _change(w, _event, xid="1")),
 ]
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 
 import psycopg
 
+from past import Keys
+
 Connection = psycopg.Connection
 FIELDS = "ord_no, ord_typ, cust_id, sts_cd, tot_ct, cur, exp_fl, due_dt, crt_ts, rmk"
 
@@ -40,12 +42,11 @@ class Pace:
 class Writer(threading.Thread):
     """One session. Its keys are its own but for ten hot ones that all sessions fight for."""
 
-    def __init__(self, url: str, number: int, seed: int, pace: Pace, rows_max: int) -> None:
+    def __init__(self, url: str, number: int, seed: int, pace: Pace, rows_max: int, old: Keys) -> None:
         super().__init__(daemon=True)
         self.url, self.number, self.pace, self.rows_max = url, number, pace, rows_max
         self.random = random.Random(f"{seed}/{number}")
-        self.orders: list[str] = []
-        self.customers: list[int] = []
+        self.orders, self.customers = list(old.orders), list(old.customers)
         self.serial = 0
         self.stop = threading.Event()
         self.failure: BaseException | None = None
