@@ -48,7 +48,11 @@ pub(super) fn targets(config: &Config, mapping: &Mapping, catalog: &Catalog) -> 
         return Ok(found);
     }
     for stated in mapping.states(catalog) {
-        match chunk::target((stated.entity, stated.state), stated.table, &stated.columns) {
+        match chunk::target(
+            (stated.entity, stated.state),
+            stated.table,
+            (&stated.columns, &stated.key),
+        ) {
             Ok(target) => found.push(target),
             Err(finding) => refused.push(not_told(*finding)),
         }

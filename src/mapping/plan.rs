@@ -197,6 +197,8 @@ pub struct Stated<'a> {
     pub table: &'a TableFacts,
     /// What tells it.
     pub columns: Vec<&'a ColumnFacts>,
+    /// Columns of its key, as the catalogue names them.
+    pub key: Vec<String>,
 }
 
 /// A shape that the mapping does not fit.
@@ -277,11 +279,15 @@ impl Mapping {
                 let former = column.formerly.as_deref().and_then(|former| facts.column(former));
                 facts.column(&column.name).or(former)
             };
+            let fields = plan.key.iter().filter_map(|number| plan.fields.get(*number));
+            let key = fields.flat_map(|field| field.from.columns());
+            let key = key.filter_map(|number| plan.columns.get(*number));
             Some(Stated {
                 entity: &plan.entity,
                 state,
                 table: facts,
                 columns: plan.columns.iter().filter_map(either).collect(),
+                key: key.filter_map(either).map(|facts| facts.name.clone()).collect(),
             })
         })
     }

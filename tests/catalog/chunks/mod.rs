@@ -22,7 +22,8 @@ fn planned(world: &mut World, table: &str, columns: &[&str]) -> Result<ChunkPlan
     let catalog = world.follow(table, Publish::Everything).catalog();
     let columns: Vec<String> = columns.iter().map(|&column| column.to_owned()).collect();
     let facts = catalog.tables.get(&TableName::new("public", table)).unwrap();
-    ChunkPlan::new(facts, &columns)
+    let all: Vec<String> = facts.columns.iter().map(|facts| facts.name.clone()).collect();
+    ChunkPlan::new(facts, &columns, &all)
 }
 
 fn reader(world: &World) -> ChunkReader {

@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use walbridge::flow::table::TableName;
 use walbridge::source::SourceError;
 use walbridge::source::postgres::chunk::{ChunkPlan, Cursor};
+use walbridge::source::postgres::settings::Publish;
 use walbridge::source::postgres::sql::Sql;
 
 use crate::chunks::{ALL, planned, reader};
@@ -178,4 +180,23 @@ fn nothing_is_read_while_a_commit_waits_for_a_standby() {
     world.admin.run("SELECT pg_reload_conf()").unwrap();
     writer.join().unwrap();
     assert_eq!(reader.read(&plan, None, 9, ALL).unwrap().rows.len(), 1);
+}
+
+#[test]
+fn rows_are_read_by_a_key_that_is_published() {
+    let Some(mut world) = World::new("chunk_among") else {
+        return;
+    };
+    world
+        .run("CREATE TABLE plain (a int PRIMARY KEY, b text NOT NULL UNIQUE, c text); ALTER TABLE plain REPLICA IDENTITY FULL")
+        .follow("plain", Publish::Everything);
+    let catalog = world.catalog();
+    let facts = catalog.tables.get(&TableName::new("public", "plain")).unwrap();
+    let by = |among: &[&str]| {
+        let among: Vec<String> = among.iter().map(|&name| name.to_owned()).collect();
+        ChunkPlan::new(facts, &["c".to_owned()], &among)
+    };
+    assert_eq!(key(&by(&["b"]).unwrap()), ["b"]);
+    assert_eq!(key(&by(&["b", "a"]).unwrap()), ["a"]);
+    assert_eq!(by(&["c"]).unwrap_err().code, "backfill.no_row_identity");
 }

@@ -75,10 +75,10 @@ fn push_column(tuple: &mut Vec<u8>, value: Option<&[u8]>) {
 pub fn target(
     (entity, state): (&str, KindId),
     table: &TableFacts,
-    columns: &[&ColumnFacts],
+    (columns, key): (&[&ColumnFacts], &[String]),
 ) -> Result<Target, Box<Finding>> {
     let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
-    let ChunkPlan { key, reach, .. } = ChunkPlan::new(table, &names)?;
+    let ChunkPlan { key, reach, .. } = ChunkPlan::new(table, &names, key)?;
     let column = |column: &&ColumnFacts| Column {
         name: column.name.clone(),
         type_oid: column.type_oid,

@@ -26,12 +26,17 @@ impl ChunkPlan {
     /// Plans to read `columns` of a table: by its primary key or else another unique index, one whose columns the
     /// stream's old rows carry, or no change could be matched with a row that was read.
     ///
+    /// Its columns are some of `among`, those of the entity's key: a row that gets another name while chunks are read is then
+    /// told by the stream under its new one. By an unpublished key it could slip past, from what is still to be read into
+    /// what was, in a change that tells nothing.
+    ///
     /// # Errors
     /// `backfill.no_row_identity` where the table has no such key.
-    pub fn new(table: &TableFacts, columns: &[String]) -> Result<Self, Box<Finding>> {
+    pub fn new(table: &TableFacts, columns: &[String], among: &[String]) -> Result<Self, Box<Finding>> {
         let primary_first = |kind| table.uniques.iter().filter(move |unique| unique.kind == kind);
         let key = primary_first(UniqueKind::PrimaryKey)
             .chain(primary_first(UniqueKind::Unique))
+            .filter(|unique| unique.columns.iter().all(|column| among.contains(column)))
             .filter(|unique| identities(table).all(|(_, identity)| carries(identity, unique)))
             .find_map(|unique| key_of(table, unique));
         match key {
@@ -45,7 +50,7 @@ impl ChunkPlan {
                     .collect(),
                 key,
             }),
-            None => Err(Box::new(no_row_identity(table))),
+            None => Err(Box::new(no_row_identity(table, among))),
         }
     }
 
@@ -195,22 +200,28 @@ fn ordered(sql_type: &SqlType) -> bool {
     }
 }
 
-fn no_row_identity(table: &TableFacts) -> Finding {
+fn no_row_identity(table: &TableFacts, among: &[String]) -> Finding {
     Finding::error(
         Cause::Surroundings,
         "backfill.no_row_identity",
         format!(
-            "the table {} has no key that is unique, never null and part of its replica identity",
-            table.name
+            "the table {} has no unique key of {} that is never null and part of its replica identity",
+            table.name,
+            among.join(", ")
         ),
     )
     .because("a row that is read could not be matched with the changes that the stream tells of it")
-    .repair(repair(table))
+    .repair(repair(table, among))
 }
 
 /// Statements after which the table has such a key.
-fn repair(table: &TableFacts) -> String {
-    let usable = table.uniques.iter().filter(|unique| key_of(table, unique).is_some());
+fn repair(table: &TableFacts, among: &[String]) -> String {
+    let inside = |unique: &&Unique| unique.columns.iter().all(|column| among.contains(column));
+    let usable = table
+        .uniques
+        .iter()
+        .filter(inside)
+        .filter(|unique| key_of(table, unique).is_some());
     let Some(unique) = usable.min_by_key(|unique| unique.kind != UniqueKind::PrimaryKey) else {
         return format!("ALTER TABLE {} ADD PRIMARY KEY (COLUMN, …);", table.name.quoted());
     };
