@@ -13,6 +13,8 @@ pub struct Target {
     pub entity: String,
     /// Its state's kind, of which records that tell it are.
     pub state: KindId,
+    /// Its state topic.
+    pub topic: String,
     /// Its table, with the columns that are read, in their order.
     pub shape: Table,
     /// About how many rows it has.
@@ -21,6 +23,22 @@ pub struct Target {
     pub reach: Reach,
     /// Columns that name a row, in the order of an index: every old key in the stream carries them.
     pub key: Vec<KeyColumn>,
+}
+
+impl Target {
+    /// What is told, and where to.
+    pub fn of(&self) -> String {
+        format!("{} -> {}", self.shape.name, self.topic)
+    }
+
+    /// By what its rows are read, as `"id" integer, "no" text`.
+    pub fn by(&self) -> String {
+        let columns = self
+            .key
+            .iter()
+            .map(|column| format!("{:?} {}", column.name, column.type_text));
+        columns.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// Whether a table's children are read with it.

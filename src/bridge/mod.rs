@@ -173,7 +173,7 @@ fn carry<S: Source, K: Sink>(
                     mapping
                         .tell(&followed.fitted, &change, &at, (&mut desk, &mut scribe))
                         .map_err(|row| BridgeError::Halt(Box::new(row.finding(transaction.commit_lsn))))?;
-                    turns.touch(table_oid, &change, records.spans.get(first..).unwrap_or_default());
+                    turns.touch(&change, records.spans.get(first..).unwrap_or_default());
                 }
                 batch.hand_over_if_full(sink)?;
                 if batch.is_a_pause() {

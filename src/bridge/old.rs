@@ -32,6 +32,9 @@ const LIMITS: Limits = Limits {
 /// After a chunk that could not join, and before the same rows are read again.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
+/// A warning after so many of them.
+const AGAIN_WARN: u32 = 50;
+
 /// Between two looks whether a chunk is there, or may join.
 const WAIT: Duration = Duration::from_millis(1);
 
@@ -63,11 +66,14 @@ pub(super) struct Turns<'a> {
     turn: Option<usize>,
     progress: OldRows,
     recent: Recent<RowName>,
-    /// Where the tuples of a target's table have its key, by OID; none: such a shape does not say which row it is.
-    keys: HashMap<u32, Option<Vec<usize>>>,
+    /// Where the tuples of a target's table have its key, by the target's state; none: such a shape does not say which row
+    /// it is.
+    keys: HashMap<KindId, Option<Vec<usize>>>,
     waiting: Option<Waiting>,
     /// The next chunk is not asked for earlier.
     not_before: Instant,
+    /// How often the same rows were read in vain.
+    again: u32,
     remembers: Remembers,
     cells: Vec<CellSpan>,
 }
@@ -107,12 +113,23 @@ impl<'a> Turns<'a> {
         for target in old.targets {
             let fits = mapping.fit_entity(&target.entity, &target.shape);
             fitted.extend(fits.map_err(|misfit| misfit_error(misfit, &target.shape))?);
-            let first = Generation {
-                number: 1,
-                rows: 0,
-                standing: Standing::After(None),
-            };
-            progress.entities.entry(target.entity.clone()).or_insert(first);
+            let (of, by) = (target.of(), target.by());
+            let known = progress.entities.get(&target.entity);
+            let in_the_middle = known.is_some_and(|one| matches!(one.standing, Standing::After(Some(_))));
+            // Another topic or table was told nothing; and a key says nothing of the order by another one.
+            let stands = known.is_some_and(|one| one.of == of && (one.by == by || !in_the_middle));
+            if !stands {
+                let number = known.map_or(1, |one| one.number.saturating_add(1));
+                progress
+                    .entities
+                    .insert(target.entity.clone(), Generation::new(number, of, by));
+            }
+        }
+        for (entity, known) in &mut progress.entities {
+            // What changes while it is gone is not told: it begins anew when it is there again.
+            if !mapping.has_state(entity) && known.standing != Standing::After(None) {
+                *known = Generation::new(known.number.saturating_add(1), String::new(), String::new());
+            }
         }
         // The last transaction told begins its commit record before the position, and the next one not before it.
         let behind = Lsn(stored.commit_end_lsn.0.saturating_sub(1));
@@ -130,6 +147,7 @@ impl<'a> Turns<'a> {
             keys: HashMap::new(),
             waiting: None,
             not_before: Instant::now() + old.settle,
+            again: 0,
             remembers: Remembers::No,
             cells: Vec::new(),
         })
@@ -162,32 +180,19 @@ impl<'a> Turns<'a> {
 
     /// A table's shape.
     pub(super) fn shape(&mut self, table: &Table) {
-        let target = self.old.targets.iter().find(|target| target.shape.oid == table.oid);
-        if let Some(target) = target {
+        for target in self.old.targets.iter().filter(|target| target.shape.oid == table.oid) {
             let position = |name: &String| table.columns.iter().position(|column| column.name == *name);
             let key = target.key.iter().map(|column| position(&column.name)).collect();
-            self.keys.insert(table.oid, key);
+            self.keys.insert(target.state, key);
         }
     }
 
     /// A row changed, and this was told of it: under its old name and its new one it is the stream's to tell. A change
     /// that told nothing left the entity as a snapshot without it sees it.
-    pub(super) fn touch(&mut self, oid: u32, change: &Change<'_>, told: &[RecordSpan]) {
+    pub(super) fn touch(&mut self, change: &Change<'_>, told: &[RecordSpan]) {
         if self.remembers == Remembers::No {
             return;
         }
-        let is_told = |target: &&Target| told.iter().any(|span| span.kind == target.state);
-        let states: Vec<KindId> = self
-            .old
-            .targets
-            .iter()
-            .filter(is_told)
-            .map(|target| target.state)
-            .collect();
-        if states.is_empty() {
-            return;
-        }
-        let Some(key) = self.keys.get(&oid) else { return };
         let (old, new) = match change {
             Change::Insert { new } => (OldTuple::Absent, Some(new)),
             Change::Update { old, new } => (*old, Some(new)),
@@ -197,17 +202,14 @@ impl<'a> Turns<'a> {
             OldTuple::Key(tuple) | OldTuple::Full(tuple) => Some(tuple),
             OldTuple::Absent => None,
         };
-        let mut names = Vec::with_capacity(2);
-        for tuple in [old, new].into_iter().flatten() {
-            names.push(key.as_ref().and_then(|key| name_of(tuple, key, &mut self.cells)));
-        }
-        for (name, state) in names
-            .into_iter()
-            .flat_map(|name| states.iter().map(move |state| (name.clone(), *state)))
-        {
-            match name {
-                Some(name) => self.recent.touch((state, name)),
-                None => self.recent.touch_any(),
+        let is_told = |target: &&Target| told.iter().any(|span| span.kind == target.state);
+        for target in self.old.targets.iter().filter(is_told) {
+            let key = self.keys.get(&target.state).and_then(Option::as_ref);
+            for tuple in [old, new].into_iter().flatten() {
+                match key.and_then(|key| name_of(tuple, key, &mut self.cells)) {
+                    Some(name) => self.recent.touch((target.state, name)),
+                    None => self.recent.touch_any(),
+                }
             }
         }
     }
@@ -231,8 +233,9 @@ impl<'a> Turns<'a> {
         };
         match chunk.join(passed, &self.recent) {
             Joining::Waits(chunk) => self.waiting = Some(Waiting { chunk, read_at, next }),
-            Joining::Again => self.not_before = Instant::now() + AGAIN_AFTER,
+            Joining::Again => self.read_again(number),
             Joining::Here(rows) => {
+                self.again = 0;
                 let (batch, desk, encoder, kinds) = paper;
                 let epoch = batch.epoch();
                 let (records, tally) = batch.paper();
@@ -252,6 +255,22 @@ impl<'a> Turns<'a> {
             }
         }
         Ok(())
+    }
+
+    /// The chunk could not join: too much was told meanwhile to say which of its rows are still as they were read.
+    fn read_again(&mut self, number: usize) {
+        self.not_before = Instant::now() + AGAIN_AFTER;
+        self.again = self.again.saturating_add(1);
+        if self.again.is_multiple_of(AGAIN_WARN)
+            && let Some(target) = self.old.targets.get(number)
+        {
+            let (entity, times) = (&target.entity, self.again);
+            tracing::warn!(
+                entity,
+                times,
+                "too much changes while old rows are read: the same rows are read again"
+            );
+        }
     }
 
     /// The chunk that waits, or the next one, once it is read.
@@ -275,7 +294,8 @@ impl<'a> Turns<'a> {
         let wanted = Wanted {
             target,
             after,
-            rows_max: self.old.rows_per_chunk,
+            // A smaller chunk is read in less time, in which less is told.
+            rows_max: (self.old.rows_per_chunk >> self.again.min(10)).max(1),
             told_before: self.recent.told(),
         };
         let Some(Rows { chunk, read_at, next }) = source.read_chunk(&wanted)? else {

@@ -1,7 +1,7 @@
 //! From a config and a catalogue to what a bridge runs with.
 
 use crate::backfill::target::Target;
-use crate::config::{Config, OnStart};
+use crate::config::{Config, OnStart, SinkChoice};
 use crate::encoding;
 use crate::finding::Finding;
 use crate::flow::catalog::Catalog;
@@ -44,12 +44,13 @@ pub(super) fn prepare(config: &Config, catalog: &Catalog) -> Result<Prepared, Ve
 pub(super) fn targets(config: &Config, mapping: &Mapping, catalog: &Catalog) -> Result<Vec<Target>, Vec<Finding>> {
     let mut found = Vec::new();
     let mut refused = Vec::new();
-    if config.backfill.on_start == OnStart::Nothing {
+    // Standard output keeps no position: every start would tell all of them.
+    if config.backfill.on_start == OnStart::Nothing || config.sink == SinkChoice::Stdout {
         return Ok(found);
     }
     for stated in mapping.states(catalog) {
         match chunk::target(
-            (stated.entity, stated.state),
+            (stated.entity, stated.state, stated.topic),
             stated.table,
             (&stated.columns, &stated.key),
         ) {

@@ -228,7 +228,7 @@ impl Worker {
                 .server(slot.server_lsn.0, slot.retained_bytes(), slot.safe_bytes);
         }
         let altered = match retyped {
-            [] => 0,
+            [] => Vec::new(),
             retyped => retype(&mut Sql::connect(&config.source)?, &mut catalog, retyped)?,
         };
         let prepared = prepare::prepare(config, &catalog).map_err(first_error)?;
@@ -248,11 +248,10 @@ impl Worker {
         }
         let mapping = &prepared.mapping;
         let fingerprint = config::fingerprint(config);
-        let targets = match altered {
-            0 => prepare::targets(config, mapping, &catalog).map_err(first_error)?,
-            // Rows are read as they are now, and the mapping is compiled for how they were.
-            _ => Vec::new(),
-        };
+        let mut targets = prepare::targets(config, mapping, &catalog).map_err(first_error)?;
+        // Rows are read as they are now, and the mapping is compiled for how they were: their turn comes when the stream
+        // has passed the change.
+        targets.retain(|target| !altered.contains(&target.shape.name));
         let works = Works {
             mapping,
             old: Old {

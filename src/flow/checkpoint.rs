@@ -53,10 +53,27 @@ pub struct OldRows {
 pub struct Generation {
     /// Its number, from 1.
     pub number: u32,
+    /// Table and topic that it is of: for others nothing was told.
+    pub of: String,
+    /// Key by which its rows are read.
+    pub by: String,
     /// Rows read.
     pub rows: u64,
     /// How far it is.
     pub standing: Standing,
+}
+
+impl Generation {
+    /// One that begins.
+    pub fn new(number: u32, of: String, by: String) -> Self {
+        Self {
+            number,
+            of,
+            by,
+            rows: 0,
+            standing: Standing::After(None),
+        }
+    }
 }
 
 /// How far a generation is.

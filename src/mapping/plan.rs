@@ -193,6 +193,8 @@ pub struct Stated<'a> {
     pub entity: &'a str,
     /// Kind of its state.
     pub state: KindId,
+    /// Its state topic.
+    pub topic: &'a str,
     /// Its table.
     pub table: &'a TableFacts,
     /// What tells it.
@@ -260,6 +262,23 @@ impl Mapping {
             .map(|plan| plan.entity.as_str())
     }
 
+    /// Whether this is an entity with a state topic.
+    pub fn has_state(&self, entity: &str) -> bool {
+        self.plans
+            .iter()
+            .any(|plan| plan.entity == entity && plan.state.is_some())
+    }
+
+    fn topic_of(&self, kind: KindId) -> &str {
+        let topic = self
+            .kinds
+            .get(usize::from(kind.0))
+            .map(|kind| usize::from(kind.topic.0));
+        topic
+            .and_then(|topic| self.topics.get(topic))
+            .map_or("", |topic| topic.name.as_str())
+    }
+
     /// Columns that entities look at, each with its other name where it has one.
     pub fn columns(&self, table: &TableName) -> impl Iterator<Item = (&str, Option<&str>)> {
         let numbers = self.by_table.get(table).into_iter().flatten();
@@ -285,6 +304,7 @@ impl Mapping {
             Some(Stated {
                 entity: &plan.entity,
                 state,
+                topic: self.topic_of(state),
                 table: facts,
                 columns: plan.columns.iter().filter_map(either).collect(),
                 key: key.filter_map(either).map(|facts| facts.name.clone()).collect(),

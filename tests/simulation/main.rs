@@ -243,6 +243,7 @@ fn target() -> Target {
         entity: "Order".to_owned(),
         // The first kind of the mapping: see `kinds`.
         state: KindId(0),
+        topic: "orders".to_owned(),
         rows_estimate: 0,
         reach: Reach::Only,
         shape: Table::clone(&table()),

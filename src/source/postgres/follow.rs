@@ -202,6 +202,8 @@ impl Postgres {
 impl Source for Postgres {
     fn hold(&mut self) -> Result<Hold, SourceError> {
         self.stream = None;
+        // What a former attempt asked for fits neither the position nor the memory of this one.
+        self.reading = None;
         // Only a session that waited is used again: one that held may have kept the lock of a first start.
         let waited = self.held.take().is_none();
         let mut sql = match self.sql.take().filter(|_| waited) {

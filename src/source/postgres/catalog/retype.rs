@@ -26,22 +26,22 @@ impl Retyped {
 }
 
 /// Puts the log's types in the place of the catalogue's. What a constraint says of the new type is forgotten.
-/// Gives how many columns have another type now.
+/// Gives the tables whose columns have other types now.
 ///
 /// # Errors
 /// See [`SourceError`].
-pub fn retype(sql: &mut Sql, catalog: &mut Catalog, retyped: &[Retyped]) -> Result<usize, SourceError> {
+pub fn retype(sql: &mut Sql, catalog: &mut Catalog, retyped: &[Retyped]) -> Result<Vec<TableName>, SourceError> {
     if retyped.is_empty() {
-        return Ok(0);
+        return Ok(Vec::new());
     }
     let types = Types::read(sql, retyped.iter().map(|column| column.type_oid).collect())?;
-    let mut changed = 0;
+    let mut changed = Vec::new();
     for one in retyped {
         let table = catalog.tables.get_mut(&one.table);
         let column = table.and_then(|table| table.columns.iter_mut().find(|column| one.names(&column.name)));
         if let Some(column) = column.filter(|column| column.type_oid != one.type_oid) {
             let base = types.base(one.type_oid);
-            changed += 1;
+            changed.push(one.table.clone());
             column.type_oid = one.type_oid;
             column.type_text = base.text.unwrap_or_else(|| types.text(one.type_oid));
             column.sql_type = base.sql_type;

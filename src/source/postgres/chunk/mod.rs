@@ -35,8 +35,19 @@ pub struct ReadChunk {
     pub read_at: CommitTime,
     /// The rows in the key's order, as the server sorts it.
     pub rows: Vec<OldRow>,
+    /// Whether the table has the columns that were planned; if not, no rows were read.
+    pub table: Columns,
     /// Where the next chunk begins; none where the table ended.
     pub next: Option<Cursor>,
+}
+
+/// Whether a table has the columns, with their types, that a plan was made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Columns {
+    /// It has.
+    AsPlanned,
+    /// It was altered.
+    Altered,
 }
 
 /// A row that was there.
@@ -73,7 +84,7 @@ fn push_column(tuple: &mut Vec<u8>, value: Option<&[u8]>) {
 /// # Errors
 /// As [`ChunkPlan::new`].
 pub fn target(
-    (entity, state): (&str, KindId),
+    (entity, state, topic): (&str, KindId, &str),
     table: &TableFacts,
     (columns, key): (&[&ColumnFacts], &[String]),
 ) -> Result<Target, Box<Finding>> {
@@ -88,6 +99,7 @@ pub fn target(
     Ok(Target {
         entity: entity.to_owned(),
         state,
+        topic: topic.to_owned(),
         rows_estimate: table.rows_estimate,
         reach,
         shape: Table {

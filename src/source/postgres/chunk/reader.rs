@@ -1,7 +1,7 @@
 //! The connection on which chunks are read: one short transaction each.
 
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::backfill::snapshot::Snapshot;
 use crate::backfill::target::row_name;
@@ -10,9 +10,9 @@ use crate::flow::change::{CommitTime, POSTGRES_EPOCH_UNIX_MICROS};
 use crate::flow::position::Lsn;
 use crate::source::SourceError;
 use crate::source::postgres::chunk::copy::{Fields, Lines};
-use crate::source::postgres::chunk::{ChunkPlan, Cursor, OldRow, ReadChunk, push_column};
+use crate::source::postgres::chunk::{ChunkPlan, Columns, Cursor, OldRow, ReadChunk, push_column};
 use crate::source::postgres::settings::{Settings, VALUE_TEXT};
-use crate::source::postgres::sql::{Sql, halt, quote};
+use crate::source::postgres::sql::{Sql, get, halt, quote};
 
 /// How long one statement may hold its snapshot: as long as it does, the server cleans up nothing that is newer.
 pub const SNAPSHOT_MAX: Duration = Duration::from_secs(30);
@@ -23,7 +23,8 @@ const GRACE: Duration = Duration::from_secs(10);
 /// Whether a commit waits for a synchronous standby, and whether that could be seen. Other roles' sessions show what
 /// they wait for only to who may read statistics
 /// (<https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-STATS-VIEWS>).
-const WAITING: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep'), \
+const WAITING: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep' \
+     AND state_change < clock_timestamp() - interval '1 second'), \
      current_setting('synchronous_standby_names') = '' OR pg_has_role('pg_read_all_stats', 'USAGE')";
 
 /// The end of the last record of the log. What the server tells is where the next one will begin: at the border of a page
@@ -32,6 +33,16 @@ const WAITING: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_ev
 const HORIZON: &str = "SELECT (CASE WHEN at % pg_size_bytes(current_setting('wal_segment_size')) = 40 THEN at - 40 \
      WHEN at % current_setting('wal_block_size')::int8 = 24 THEN at - 24 ELSE at END)::int8 \
      FROM (SELECT (pg_current_wal_insert_lsn() - '0/0')::int8) AS l(at)";
+
+/// How far the log is flushed, the longest that an asynchronous commit takes for it, in ms, and how far our walsender has
+/// sent, if it waits for more.
+const SENT: &str = "SELECT (pg_current_wal_flush_lsn() - '0/0')::int8, \
+     (SELECT 3 * setting::int8 FROM pg_settings WHERE name = 'wal_writer_delay'), \
+     (SELECT (r.sent_lsn - '0/0')::int8 FROM pg_replication_slots s JOIN pg_stat_activity a ON a.pid = s.active_pid \
+     JOIN pg_stat_replication r ON r.pid = a.pid WHERE s.slot_name = $slot AND lower(a.wait_event) = 'walsenderwaitforwal')";
+
+/// For a machine that is slow.
+const LATE: Duration = Duration::from_millis(200);
 
 /// Reads chunks of tables.
 #[derive(Debug)]
@@ -96,15 +107,22 @@ impl ChunkReader {
             plan.table.quoted()
         ))?;
         let snapshot: Snapshot = answer(&mut sql, "SELECT pg_current_snapshot()::text")?;
-        if !plan.columns.is_empty() && answer::<u64>(&mut sql, &plan.altered())? > 0 {
-            let what = format!("the table {} was altered since the mapping was compiled", plan.table);
-            return Err(SourceError::Transient(what));
-        }
         let horizon = Lsn(answer(&mut sql, HORIZON)?);
         let read_at: i64 = answer(
             &mut sql,
             "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8",
         )?;
+        let read_at = CommitTime(read_at.saturating_sub(POSTGRES_EPOCH_UNIX_MICROS));
+        if !plan.columns.is_empty() && answer::<u64>(&mut sql, &plan.altered())? > 0 {
+            return Ok(ReadChunk {
+                snapshot,
+                horizon,
+                read_at,
+                rows: Vec::new(),
+                table: Columns::Altered,
+                next: after.cloned(),
+            });
+        }
         let mut gathered = Gathered::new(plan, limits);
         let patience = self.snapshot_max.saturating_add(GRACE);
         let sql = sql.copy_out(&format!("COPY ({query}) TO STDOUT"), patience, |message| {
@@ -115,13 +133,47 @@ impl ChunkReader {
             sql.run("COMMIT")?;
             self.sql = Some(sql);
         }
+        let horizon = self.told_by(horizon)?;
         Ok(ReadChunk {
             snapshot,
             horizon,
-            read_at: CommitTime(read_at.saturating_sub(POSTGRES_EPOCH_UNIX_MICROS)),
+            read_at,
             rows,
+            table: Columns::AsPlanned,
             next,
         })
+    }
+}
+
+impl ChunkReader {
+    /// From where on the stream has told all that the snapshot saw: the end of the log then, or less.
+    ///
+    /// What no commit follows (a page that was pruned by reading it) is not flushed for a while, and the stream does not get
+    /// there. But a commit that was seen was flushed before, or, where it is asynchronous, is so within three times
+    /// `wal_writer_delay` (<https://www.postgresql.org/docs/current/wal-async-commit.html>); and a walsender that waits
+    /// for more has sent all that was.
+    fn told_by(&mut self, end: Lsn) -> Result<Lsn, SourceError> {
+        let begun = Instant::now();
+        loop {
+            let mut sql = match self.sql.take() {
+                Some(sql) => sql,
+                None => session(&self.settings)?,
+            };
+            let slot = quote::literal(&self.settings.slot);
+            let row = sql.one(&SENT.replace("$slot", &slot), &[])?;
+            let (flushed, window): (i64, i64) = (get(&row, 0)?, get(&row, 1)?);
+            let sent: Option<i64> = get(&row, 2)?;
+            self.sql = Some(sql);
+            let lsn = |at: i64| Lsn(u64::try_from(at).unwrap_or(0));
+            if lsn(flushed) >= end {
+                return Ok(end);
+            }
+            let window = Duration::from_millis(u64::try_from(window).unwrap_or(0)).saturating_add(LATE);
+            if let Some(sent) = sent.filter(|_| begun.elapsed() > window) {
+                return Ok(end.min(lsn(sent)));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 

@@ -1,16 +1,23 @@
 //! Chunks are read by a thread of their own, so that the stream waits for none.
 
+use std::time::{Duration, Instant};
+
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
 use crate::backfill::Chunk;
 use crate::backfill::target::{Rows, Wanted};
 use crate::flow::event::KindId;
 use crate::source::SourceError;
-use crate::source::postgres::chunk::{ChunkPlan, ChunkReader, Cursor, OldRow, ReadChunk};
+use crate::source::postgres::chunk::{ChunkPlan, ChunkReader, Columns, Cursor, OldRow, ReadChunk};
 use crate::source::postgres::settings::Settings;
 
 /// Bytes of one chunk: it is held in memory until it joins the stream.
 const BYTES_MAX: usize = 4 << 20;
+
+/// Before a chunk that could not be read is asked for again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Between two lines in the log that say so.
+const WARN_EVERY: Duration = Duration::from_secs(30);
 
 /// A thread that reads what it is asked for; it ends when this is dropped and its chunk is read.
 #[derive(Debug)]
@@ -27,7 +34,7 @@ struct Pending {
     told_before: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct Ask {
     plan: ChunkPlan,
     after: Option<Cursor>,
@@ -72,13 +79,21 @@ impl Reading {
             });
             return Ok(None);
         };
-        let read = match self.answers.try_recv() {
-            Ok(answer) => answer?,
+        let answer = match self.answers.try_recv() {
+            Ok(answer) => answer,
             Err(TryRecvError::Empty) => return Ok(None),
             Err(TryRecvError::Disconnected) => return Err(ended()),
         };
         let (state, told_before) = (pending.state, pending.told_before);
         self.pending = None;
+        let read = answer?;
+        if read.table == Columns::Altered {
+            let what = format!(
+                "the table {} was altered since the mapping was compiled",
+                wanted.target.shape.name
+            );
+            return Err(SourceError::Transient(what));
+        }
         let named = |row: OldRow| ((state, row.name), row.tuple.into_vec());
         Ok(Some(Rows {
             chunk: Chunk {
@@ -99,18 +114,37 @@ fn ended() -> SourceError {
 
 fn serve(settings: &Settings, asked: &Receiver<Ask>, answer: &Sender<Result<ReadChunk, SourceError>>) {
     let mut reader = None;
-    for Ask { plan, after, rows_max } in asked {
-        let read = match reader.take() {
-            Some(reader) => Ok(reader),
-            None => ChunkReader::connect(settings, settings.snapshot_max),
-        };
-        let read = read.and_then(|mut connected| {
-            let read = connected.read(&plan, after.as_ref(), rows_max, BYTES_MAX);
-            reader = Some(connected);
-            read
-        });
-        if answer.send(read).is_err() {
-            return;
+    let mut warned: Option<Instant> = None;
+    for mut ask in asked {
+        loop {
+            let read = read(settings, &mut reader, &ask);
+            let Err(SourceError::Transient(why)) = read else {
+                if answer.send(read).is_err() {
+                    return;
+                }
+                break;
+            };
+            // The stream goes on meanwhile: it has a connection of its own, and meets by itself what concerns it.
+            if warned.is_none_or(|since| since.elapsed() > WARN_EVERY) {
+                tracing::warn!(why, "cannot read old rows: tries again");
+                warned = Some(Instant::now());
+            }
+            // One that took too long may be read in less.
+            ask.rows_max = (ask.rows_max / 2).max(1);
+            std::thread::sleep(RETRY_AFTER);
+            if asked.try_recv() == Err(TryRecvError::Disconnected) {
+                return;
+            }
         }
     }
+}
+
+fn read(settings: &Settings, reader: &mut Option<ChunkReader>, ask: &Ask) -> Result<ReadChunk, SourceError> {
+    let mut connected = match reader.take() {
+        Some(connected) => connected,
+        None => ChunkReader::connect(settings, settings.snapshot_max)?,
+    };
+    let read = connected.read(&ask.plan, ask.after.as_ref(), ask.rows_max, BYTES_MAX);
+    *reader = Some(connected);
+    read
 }
