@@ -45,7 +45,8 @@ pub struct Settings {
     pub row_bytes_max: usize,
     /// Memory for bytes read and not yet looked at.
     pub buffer_bytes_max: usize,
-    /// How long one statement that reads old rows may hold its snapshot.
+    /// How long one statement that reads old rows may hold its snapshot: as long as it does, the server cleans up nothing
+    /// that is newer.
     pub snapshot_max: Duration,
 }
 

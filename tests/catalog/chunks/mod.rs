@@ -5,7 +5,7 @@ use walbridge::finding::Finding;
 use walbridge::flow::cell::Cell;
 use walbridge::flow::change::Tuple;
 use walbridge::flow::table::TableName;
-use walbridge::source::postgres::chunk::{ChunkPlan, ChunkReader, Cursor, ReadChunk, SNAPSHOT_MAX};
+use walbridge::source::postgres::chunk::{ChunkPlan, ChunkReader, Cursor, ReadChunk};
 use walbridge::source::postgres::settings::Publish;
 use walbridge::source::postgres::sql::quote;
 
@@ -27,7 +27,7 @@ fn planned(world: &mut World, table: &str, columns: &[&str]) -> Result<ChunkPlan
 }
 
 fn reader(world: &World) -> ChunkReader {
-    ChunkReader::connect(&world.settings, SNAPSHOT_MAX).unwrap()
+    ChunkReader::connect(&world.settings).unwrap()
 }
 
 /// Reads on to the end.

@@ -61,7 +61,8 @@ fn a_snapshot_is_given_up_after_its_time() {
     };
     world.run("CREATE TABLE one (id int PRIMARY KEY); INSERT INTO one VALUES (1)");
     let plan = planned(&mut world, "one", &["id"]).unwrap();
-    let mut reader = ChunkReader::connect(&world.settings, Duration::from_millis(200)).unwrap();
+    world.settings.snapshot_max = Duration::from_millis(200);
+    let mut reader = ChunkReader::connect(&world.settings).unwrap();
     world.run("BEGIN; LOCK TABLE one");
     let begun = Instant::now();
     let refused = reader.read(&plan, None, 9, ALL);

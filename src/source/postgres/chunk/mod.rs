@@ -17,7 +17,7 @@ mod reader;
 mod reading;
 
 pub use crate::source::postgres::chunk::plan::ChunkPlan;
-pub use crate::source::postgres::chunk::reader::{ChunkReader, SNAPSHOT_MAX};
+pub use crate::source::postgres::chunk::reader::ChunkReader;
 pub use crate::source::postgres::chunk::reading::Reading;
 
 /// How far a table was read: the key's values of the last row as PostgreSQL's text, in the order of the key.

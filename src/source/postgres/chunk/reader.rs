@@ -14,9 +14,6 @@ use crate::source::postgres::chunk::{ChunkPlan, Columns, Cursor, OldRow, ReadChu
 use crate::source::postgres::settings::{Settings, VALUE_TEXT};
 use crate::source::postgres::sql::{Sql, get, halt, quote};
 
-/// How long one statement may hold its snapshot: as long as it does, the server cleans up nothing that is newer.
-pub const SNAPSHOT_MAX: Duration = Duration::from_secs(30);
-
 /// How long after the server's own limit its answer is waited for.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -48,7 +45,6 @@ const LATE: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct ChunkReader {
     settings: Settings,
-    snapshot_max: Duration,
     /// None after an error and after a chunk that was cut off by its size.
     sql: Option<Sql>,
 }
@@ -61,14 +57,13 @@ struct Limits {
 }
 
 impl ChunkReader {
-    /// Connects; a statement ends after `snapshot_max` ([`SNAPSHOT_MAX`]).
+    /// Connects; a statement ends after the settings' `snapshot_max`.
     ///
     /// # Errors
     /// As [`Sql::connect`].
-    pub fn connect(settings: &Settings, snapshot_max: Duration) -> Result<Self, SourceError> {
+    pub fn connect(settings: &Settings) -> Result<Self, SourceError> {
         Ok(Self {
             settings: settings.clone(),
-            snapshot_max,
             sql: Some(session(settings)?),
         })
     }
@@ -97,7 +92,7 @@ impl ChunkReader {
             None => session(&self.settings)?,
         };
         nobody_waits(&mut sql)?;
-        let limit = self.snapshot_max.as_millis();
+        let limit = self.settings.snapshot_max.as_millis();
         // Locked before the snapshot is taken: one that is older than a rewriting ALTER TABLE sees an empty table
         // (<https://www.postgresql.org/docs/current/mvcc-caveats.html>).
         // The second limit is for a connection that breaks without a word: the server ends the transaction itself.
@@ -124,7 +119,7 @@ impl ChunkReader {
             });
         }
         let mut gathered = Gathered::new(plan, limits);
-        let patience = self.snapshot_max.saturating_add(GRACE);
+        let patience = self.settings.snapshot_max.saturating_add(GRACE);
         let sql = sql.copy_out(&format!("COPY ({query}) TO STDOUT"), patience, |message| {
             gathered.take(message)
         })?;

@@ -142,7 +142,7 @@ fn serve(settings: &Settings, asked: &Receiver<Ask>, answer: &Sender<Result<Read
 fn read(settings: &Settings, reader: &mut Option<ChunkReader>, ask: &Ask) -> Result<ReadChunk, SourceError> {
     let mut connected = match reader.take() {
         Some(connected) => connected,
-        None => ChunkReader::connect(settings, settings.snapshot_max)?,
+        None => ChunkReader::connect(settings)?,
     };
     let read = connected.read(&ask.plan, ask.after.as_ref(), ask.rows_max, BYTES_MAX);
     *reader = Some(connected);
