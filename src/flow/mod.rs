@@ -10,3 +10,5 @@ pub mod event;
 pub mod position;
 pub mod record;
 pub mod table;
+
+pub use checkpoint::{declaration, generation};

@@ -16,12 +16,21 @@ pub struct RecordSpan {
     pub position: Position,
     /// Key bytes.
     pub key: Range<usize>,
-    /// Bytes the partition is computed from; the key unless `partition_by` says otherwise.
-    pub partition_by: Range<usize>,
+    /// Which partition of the topic.
+    pub partition: Partition,
     /// Value bytes; none for a tombstone.
     pub value: Option<Range<usize>>,
     /// RFC 3339 commit time, for a tombstone's headers; empty otherwise.
     pub time: Range<usize>,
+}
+
+/// Which partition a record goes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Partition {
+    /// That of these bytes: the key's unless `partition_by` says otherwise.
+    Of(Range<usize>),
+    /// The one with this number.
+    Number(i32),
 }
 
 /// Records in the order in which they are told. Used again after [`Records::clear`].
@@ -63,7 +72,10 @@ impl Records {
         to.spans
             .extend(self.spans.drain(first.min(self.spans.len())..).map(|span| RecordSpan {
                 key: moved(span.key),
-                partition_by: moved(span.partition_by),
+                partition: match span.partition {
+                    Partition::Of(bytes) => Partition::Of(moved(bytes)),
+                    Partition::Number(number) => Partition::Number(number),
+                },
                 value: span.value.map(moved),
                 time: moved(span.time),
                 ..span

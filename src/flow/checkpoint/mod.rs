@@ -1,9 +1,14 @@
 //! How far has been published, and what that statement rests on.
 
+pub mod declaration;
+pub mod generation;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::flow::declaration::Declarations;
+use crate::flow::generation::OldRows;
 use crate::flow::position::Lsn;
 use crate::flow::table::ReplicaIdentity;
 
@@ -35,55 +40,10 @@ pub struct Checkpoint {
     /// Old rows told so far; none while none were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backfill: Option<OldRows>,
-}
-
-/// Which old rows were told.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OldRows {
-    /// The last ones stand behind the transaction whose commit record starts here …
-    pub behind: Lsn,
-    /// … and so many do.
-    pub told: u32,
-    /// By entity.
-    pub entities: BTreeMap<String, Generation>,
-}
-
-/// One telling of all rows of an entity.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Generation {
-    /// Its number, from 1.
-    pub number: u32,
-    /// Table and topic that it is of: for others nothing was told.
-    pub of: String,
-    /// Key by which its rows are read.
-    pub by: String,
-    /// Rows read.
-    pub rows: u64,
-    /// How far it is.
-    pub standing: Standing,
-}
-
-impl Generation {
-    /// One that begins.
-    pub fn new(number: u32, of: String, by: String) -> Self {
-        Self {
-            number,
-            of,
-            by,
-            rows: 0,
-            standing: Standing::After(None),
-        }
-    }
-}
-
-/// How far a generation is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Standing {
-    /// Rows up to this key, as text, were told; none: it begins.
-    After(Option<Vec<String>>),
-    /// All were.
-    Complete,
+    /// How entities are declared: a record of its own beside the position, stored by who opens a sink; none: not known, or
+    /// not to be stored.
+    #[serde(skip)]
+    pub declared: Option<Declarations>,
 }
 
 /// What the position rests on in a publication.
