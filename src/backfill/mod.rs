@@ -4,8 +4,12 @@
 //! be streamed while every SELECT still sees the row as it was. A chunk joins between two transactions, once every
 //! transaction that its snapshot sees was told, and without the rows that others touched: those are told by the stream.
 
+pub mod ledger;
+pub mod order;
+pub mod pace;
 pub mod recent;
 pub mod snapshot;
+pub mod sweep;
 pub mod target;
 
 #[cfg(test)]
@@ -40,12 +44,13 @@ pub enum Joining<R, V> {
 }
 
 impl<R: Ord, V> Chunk<R, V> {
-    /// Joins a stream that has told everything up to `passed` and has no transaction open.
-    pub fn join(mut self, passed: Lsn, recent: &Recent<R>) -> Joining<R, V> {
+    /// Joins a stream that has told everything up to `passed` and has no transaction open. `begun` is [`Recent::told`] of
+    /// when the generation began: every row of it is told by a chunk or by a transaction since.
+    pub fn join(mut self, passed: Lsn, recent: &Recent<R>, begun: u64) -> Joining<R, V> {
         if passed < self.horizon {
             return Joining::Waits(self);
         }
-        match recent.missed_by(&self.snapshot, self.told_before) {
+        match recent.missed_by(&self.snapshot, self.told_before, begun) {
             Ok(missed) => {
                 self.rows.retain(|(row, _)| !missed.contains(row));
                 Joining::Here(self.rows)

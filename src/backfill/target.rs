@@ -1,5 +1,6 @@
 //! Entities whose old rows are told, and how they are read.
 
+use crate::backfill::pace::Cost;
 use crate::flow::change::CommitTime;
 use crate::flow::event::KindId;
 use crate::flow::table::Table;
@@ -17,6 +18,8 @@ pub struct Target {
     pub topic: String,
     /// Its table, with the columns that are read, in their order.
     pub shape: Table,
+    /// Which of its rows are the entity: an expression over its columns, as SQL; none: all, or it cannot be said in SQL.
+    pub filter: Option<String>,
     /// About how many rows it has.
     pub rows_estimate: u64,
     /// Whether its children are read with it.
@@ -79,12 +82,27 @@ pub fn row_name<'v>(values: impl Iterator<Item = &'v [u8]>) -> Box<[u8]> {
 pub struct Wanted<'a> {
     /// Of which entity.
     pub target: &'a Target,
-    /// Behind the row with this key, as text; none: from the first.
-    pub after: Option<&'a [String]>,
+    /// Where it begins.
+    pub begin: Begin<'a>,
+    /// Only rows for which this holds; none: all.
+    pub only: Option<&'a str>,
     /// At most so many rows.
     pub rows_max: usize,
-    /// [`Recent::told`](super::recent::Recent::told) of now, given back with the chunk.
+    /// At most so many bytes, but for a single row.
+    pub bytes_max: usize,
+    /// What [`Recent::ask`](super::recent::Recent::ask) said, given back with the chunk.
     pub told_before: u64,
+}
+
+/// Where a chunk begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin<'a> {
+    /// With the table's first row.
+    First,
+    /// Behind the row with this key, as text.
+    Behind(&'a [String]),
+    /// Where the chunk ends that was asked for before it.
+    BehindAsked,
 }
 
 /// What was read.
@@ -94,8 +112,23 @@ pub struct Rows {
     pub chunk: Chunk<RowName, Vec<u8>>,
     /// When they were read, by the server's clock.
     pub read_at: CommitTime,
-    /// Key of the last one; none: the table ends here.
+    /// Behind which key it begins; none: with the table's first row.
+    pub after: Option<Vec<String>>,
+    /// The key where the next one begins; none: the table ends here.
     pub next: Option<Vec<String>>,
+    /// What it cost to read them.
+    pub cost: Cost,
+}
+
+/// What became of a chunk that was asked for.
+#[derive(Debug)]
+pub enum Reading {
+    /// It is still being read.
+    UnderWay,
+    /// It is there.
+    Read(Rows),
+    /// The one before it was the table's last.
+    Nothing,
 }
 
 #[cfg(test)]

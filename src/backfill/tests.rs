@@ -1,10 +1,11 @@
-//! A model of a server: transactions that commit into a log first and become visible later, in another order.
+//! A model of a server: transactions that commit into a log first and become visible later, in another order, and of
+//! readers that take their snapshots side by side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use proptest::prelude::*;
 
-use crate::backfill::recent::{Limits, Recent};
+use crate::backfill::recent::{Limits, Recent, Remembers};
 use crate::backfill::snapshot::{Snapshot, Xid};
 use crate::backfill::{Chunk, Joining};
 use crate::flow::position::Lsn;
@@ -14,6 +15,8 @@ type Rows = BTreeMap<u8, u32>;
 /// Rows of the table: names 0 to 11, read in chunks of three.
 const NAMES: u8 = 12;
 const CHUNK: u8 = 3;
+/// So many chunks are read side by side, while another waits to join.
+const READERS: usize = 2;
 
 /// What happens next.
 #[derive(Clone, Debug)]
@@ -26,9 +29,13 @@ enum Event {
     Show(usize),
     /// The stream tells the next transaction of the log.
     Tell,
-    /// The next chunk is read.
-    Read,
-    /// The chunk tries to join.
+    /// The next chunk is asked for.
+    Ask,
+    /// One of those that are asked for is read: not always the first.
+    Read(usize),
+    /// The first one, where it is read, is given to the stream.
+    Give,
+    /// It tries to join.
     Join,
 }
 
@@ -36,6 +43,14 @@ enum Event {
 struct Transaction {
     xid: Xid,
     writes: Vec<(u8, Option<u32>)>,
+}
+
+/// A chunk that was asked for.
+#[derive(Debug)]
+struct Asked {
+    first: u8,
+    told_before: u64,
+    read: Option<Chunk<u8, u32>>,
 }
 
 /// The server, the stream, and the copy that grows from it.
@@ -56,6 +71,8 @@ struct Model {
     truth: Rows,
     /// Rows below this name were backfilled.
     done: u8,
+    asked: VecDeque<Asked>,
+    /// The first chunk, once it was given.
     chunk: Option<Chunk<u8, u32>>,
     again: u32,
 }
@@ -87,6 +104,7 @@ impl Model {
             copy: Rows::new(),
             truth: before,
             done: 0,
+            asked: VecDeque::new(),
             chunk: None,
             again: 0,
         }
@@ -124,9 +142,10 @@ impl Model {
             return;
         };
         self.told += 1;
-        self.recent.begin(transaction.xid);
-        for (name, _) in &transaction.writes {
-            self.recent.touch(*name);
+        if self.recent.begin(transaction.xid) == Remembers::Yes {
+            for (name, _) in &transaction.writes {
+                self.recent.touch(*name);
+            }
         }
         apply(&mut self.truth, &transaction.writes);
         apply(&mut self.copy, &transaction.writes);
@@ -140,26 +159,55 @@ impl Model {
         format!("{xmin}:{}:{}", self.next, list.join(",")).parse().unwrap()
     }
 
-    fn read(&mut self) {
-        if self.chunk.is_none() && self.done < NAMES {
-            let rows = self.visible.range(self.done..self.done + CHUNK);
-            let chunk = Chunk {
-                told_before: self.recent.told(),
-                snapshot: self.snapshot(),
-                horizon: place(self.log.len()),
-                rows: rows.map(|(name, value)| (*name, *value)).collect(),
-            };
-            self.recent.forget(&chunk.snapshot);
-            self.chunk = Some(chunk);
+    fn ask(&mut self) {
+        let held = self.asked.len() + usize::from(self.chunk.is_some());
+        let first = self.done + CHUNK * u8::try_from(held).unwrap();
+        if held <= READERS && first < NAMES {
+            self.asked.push_back(Asked {
+                first,
+                told_before: self.recent.ask(),
+                read: None,
+            });
+        }
+    }
+
+    fn read(&mut self, which: usize) {
+        let open = self.asked.iter().enumerate().filter(|(_, asked)| asked.read.is_none());
+        let open: Vec<usize> = open.map(|(at, _)| at).collect();
+        if open.is_empty() {
+            return;
+        }
+        let (snapshot, horizon) = (self.snapshot(), place(self.log.len()));
+        let asked = &mut self.asked[open[which % open.len()]];
+        let rows = self.visible.range(asked.first..asked.first + CHUNK);
+        asked.read = Some(Chunk {
+            told_before: asked.told_before,
+            snapshot,
+            horizon,
+            rows: rows.map(|(name, value)| (*name, *value)).collect(),
+        });
+    }
+
+    fn give(&mut self) {
+        if self.chunk.is_none() && self.asked.front().is_some_and(|first| first.read.is_some()) {
+            self.chunk = self.asked.pop_front().and_then(|first| first.read);
+            if let Some(chunk) = &self.chunk {
+                self.recent.read(&chunk.snapshot);
+            }
         }
     }
 
     fn join(&mut self) {
         let Some(chunk) = self.chunk.take() else { return };
-        match chunk.join(place(self.told), &self.recent) {
+        match chunk.join(place(self.told), &self.recent, 0) {
             Joining::Waits(chunk) => self.chunk = Some(chunk),
-            Joining::Again => self.again += 1,
+            Joining::Again => {
+                self.again += 1;
+                self.asked.clear();
+                self.recent.give_up();
+            }
             Joining::Here(rows) => {
+                self.recent.joined();
                 self.copy.extend(rows);
                 self.done += CHUNK;
             }
@@ -172,7 +220,9 @@ impl Model {
             Event::Commit(which) => self.commit(which),
             Event::Show(which) => self.show(which),
             Event::Tell => self.tell(),
-            Event::Read => self.read(),
+            Event::Ask => self.ask(),
+            Event::Read(which) => self.read(which),
+            Event::Give => self.give(),
             Event::Join => self.join(),
         }
     }
@@ -199,7 +249,9 @@ fn event() -> impl Strategy<Value = Event> {
         3 => any::<usize>().prop_map(Event::Commit),
         2 => any::<usize>().prop_map(Event::Show),
         3 => Just(Event::Tell),
-        1 => Just(Event::Read),
+        2 => Just(Event::Ask),
+        2 => any::<usize>().prop_map(Event::Read),
+        1 => Just(Event::Give),
         1 => Just(Event::Join),
     ]
 }
@@ -229,7 +281,7 @@ proptest! {
             model.check()?;
         }
         while model.done < NAMES {
-            for event in [Event::Read, Event::Tell, Event::Join] {
+            for event in [Event::Ask, Event::Read(0), Event::Give, Event::Tell, Event::Join] {
                 model.step(event);
                 model.check()?;
             }
