@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use serde_json::{Value, json};
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
@@ -54,6 +56,16 @@ pub enum Cause {
     Surroundings,
 }
 
+impl Cause {
+    /// `config` or `surroundings`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Config => "config",
+            Self::Surroundings => "surroundings",
+        }
+    }
+}
+
 /// A finding.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -72,9 +84,6 @@ pub struct Finding {
     /// The exact repair: SQL or a config line.
     pub repair: Option<String>,
 }
-
-/// Commands that repairs name and that are not there yet.
-const LATER: [&str; 2] = ["walbridge recover", "walbridge backfill"];
 
 impl Finding {
     /// An error.
@@ -127,14 +136,26 @@ impl Finding {
     /// Says the repair.
     #[must_use]
     pub fn repair(self, repair: impl Into<String>) -> Self {
-        let mut repair = repair.into();
-        if LATER.iter().any(|command| repair.contains(command)) {
-            repair.push_str(" (not yet: see \"Halts and repairs\" in docs/operations.md)");
-        }
         Self {
-            repair: Some(repair),
+            repair: Some(repair.into()),
             ..self
         }
+    }
+
+    /// For machines.
+    pub fn document(&self) -> Value {
+        let place = self.place.as_ref();
+        json!({
+            "severity": self.severity.word(),
+            "code": self.code,
+            "cause": self.cause.word(),
+            "file": place.map(|place| place.file.to_string()),
+            "line": place.map(|place| place.line),
+            "path": place.map(|place| place.path.clone()),
+            "what": self.what,
+            "why": self.why,
+            "repair": self.repair,
+        })
     }
 }
 
@@ -151,5 +172,25 @@ impl fmt::Display for Finding {
             write!(f, "\n  hint: {repair}")?;
         }
         Ok(())
+    }
+}
+
+/// The nearest of the known names.
+pub fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
+    let name = name.to_lowercase();
+    known
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(&name, &known.to_lowercase()), *known))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, known)| *distance <= 1 + known.len() / 3)
+        .map(|(_, known)| known)
+}
+
+/// The nearest of the known names, or all of them.
+pub fn nearest_or_list(name: &str, known: &[&str]) -> String {
+    match nearest(name, known) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "nothing is known here".to_owned(),
+        None => format!("known here: {}", known.join(", ")),
     }
 }

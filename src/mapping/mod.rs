@@ -1,6 +1,7 @@
 //! From row changes to domain events, as entities declare it. Pure.
 
 pub mod compile;
+pub mod difference;
 pub mod entity;
 pub mod expression;
 pub mod form;
