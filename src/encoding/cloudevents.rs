@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 
 use crate::flow::change::{CommitTime, Transaction};
-use crate::flow::event::{DomainEvent, EventKind, Origin, Value, append_json_text};
-use crate::flow::record::{RecordSpan, Records};
+use crate::flow::event::{DomainEvent, EventKind, KindId, Origin, Value, append_json_text};
+use crate::flow::position::Position;
+use crate::flow::record::{Partition, RecordSpan, Records};
 
 /// Names under which events are told: `[cloudevents]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,15 +26,18 @@ pub struct Settings {
 /// Writes events as records; everything that is the same for all events of a kind is rendered once.
 #[derive(Clone, Debug)]
 pub struct Encoder {
-    kinds: Vec<Fragments>,
+    pub(super) kinds: Vec<Fragments>,
+    pub(super) settings: Settings,
     told: Told,
     key: Vec<u8>,
 }
 
 /// What stands between the parts of one kind's documents.
 #[derive(Clone, Debug)]
-struct Fragments {
-    kind: EventKind,
+pub(super) struct Fragments {
+    pub(super) kind: EventKind,
+    /// `type`
+    event_type: String,
     /// From the id to the subject.
     after_id: Vec<u8>,
     /// From the time to the sequence.
@@ -71,6 +75,7 @@ impl Encoder {
     pub fn new(kinds: &[EventKind], settings: &Settings) -> Self {
         Self {
             kinds: kinds.iter().map(|kind| Fragments::render(kind, settings)).collect(),
+            settings: settings.clone(),
             told: Told::of(CommitTime::default(), 0),
             key: Vec::new(),
         }
@@ -112,8 +117,52 @@ impl Encoder {
             topic: fragments.kind.topic,
             position: event.position,
             key,
-            partition_by,
+            partition: Partition::Of(partition_by),
             value,
+            time,
+        });
+    }
+}
+
+/// A key that is gone, without a change that says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Tombstone<'a> {
+    /// Kind of the state.
+    pub kind: KindId,
+    /// Its place.
+    pub position: Position,
+    /// The key, as it was written.
+    pub key: &'a [u8],
+    /// Where it was written to.
+    pub partition: i32,
+    /// When that was seen.
+    pub time: CommitTime,
+}
+
+impl Encoder {
+    /// `type` of the events of a kind; empty for one that was not given at the start.
+    pub fn event_type(&self, kind: KindId) -> &str {
+        let fragments = self.kinds.get(usize::from(kind.0));
+        fragments.map_or("", |fragments| fragments.event_type.as_str())
+    }
+
+    /// Appends a tombstone for a key that was read from its topic.
+    pub fn tombstone(&mut self, gone: &Tombstone<'_>, to: &mut Records) {
+        let Some(fragments) = self.kinds.get(usize::from(gone.kind.0)) else {
+            debug_assert!(false, "every kind is known from the start");
+            return;
+        };
+        let key = appended(&mut to.bytes, |out| out.extend_from_slice(gone.key));
+        let time = appended(&mut to.bytes, |out| {
+            out.extend_from_slice(rfc3339(gone.time).as_bytes());
+        });
+        to.spans.push(RecordSpan {
+            kind: gone.kind,
+            topic: fragments.kind.topic,
+            position: gone.position,
+            key,
+            partition: Partition::Number(gone.partition),
+            value: None,
             time,
         });
     }
@@ -132,6 +181,7 @@ impl Fragments {
         append_json_text(schema.as_bytes(), &mut after_time);
         after_time.extend_from_slice(br#","sequence":""#);
         Self {
+            event_type,
             after_id,
             after_time,
             fields: labels(&kind.fields),
@@ -169,7 +219,7 @@ impl Fragments {
 }
 
 /// Runs `append` and says which bytes it appended.
-fn appended(out: &mut Vec<u8>, append: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
+pub(super) fn appended(out: &mut Vec<u8>, append: impl FnOnce(&mut Vec<u8>)) -> Range<usize> {
     let start = out.len();
     append(out);
     start..out.len()

@@ -6,9 +6,9 @@ use super::{Encoder, Settings};
 use crate::flow::change::{CommitTime, Transaction};
 use crate::flow::event::{DomainEvent, EventKind, KindId, Origin, TopicId, Value, append_json_text};
 use crate::flow::position::{Lsn, Position};
-use crate::flow::record::Records;
+use crate::flow::record::{Partition, Records};
 
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings {
         source: "walbridge/shop".to_owned(),
         type_prefix: String::new(),
@@ -16,7 +16,7 @@ fn settings() -> Settings {
     }
 }
 
-fn kind(name: &str, fields: &[&str], key: &[&str]) -> EventKind {
+pub(super) fn kind(name: &str, fields: &[&str], key: &[&str]) -> EventKind {
     let owned = |names: &[&str]| names.iter().map(|&n| n.to_owned()).collect();
     EventKind {
         name: name.to_owned(),
@@ -77,7 +77,7 @@ fn an_event_is_the_documented_example() {
     encoder.encode(&event(&data[..1], Some(&data)), &mut records);
     let span = &records.spans[0];
     assert_eq!(records.part(&span.key), b"A-1042");
-    assert_eq!(span.partition_by, span.key);
+    assert_eq!(span.partition, Partition::Of(span.key.clone()));
     assert_eq!((span.topic, records.part(&span.time)), (TopicId(2), b"".as_slice()));
     assert_eq!(
         text(records.part(span.value.as_ref().unwrap())),
@@ -168,7 +168,10 @@ fn partition_fields_are_written_as_a_key_of_them_would_be() {
     let parts: Vec<_> = records
         .spans
         .iter()
-        .map(|s| text(records.part(&s.partition_by)))
+        .map(|span| match &span.partition {
+            Partition::Of(bytes) => text(records.part(bytes)),
+            Partition::Number(number) => panic!("{number}"),
+        })
         .collect();
     assert_eq!(parts, ["A", r#"{"company":1,"number":"A"}"#]);
 }
