@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::backfill::target::{Rows, Wanted};
+use crate::backfill::target::{Reading, Wanted};
 use crate::finding::Finding;
 use crate::flow::change::Step;
 use crate::flow::checkpoint::Checkpoint;
@@ -70,12 +70,20 @@ pub trait Source {
     /// How long the server has said nothing, if only that it is there.
     fn silence(&self) -> Duration;
 
-    /// Begins to read old rows, beside the stream, where nothing is being read; gives them once they are there, and none
-    /// until then. What is wanted does not change in between.
+    /// Begins to read old rows beside the stream, behind those that are asked for already.
     ///
     /// # Errors
     /// See [`SourceError`].
-    fn read_chunk(&mut self, wanted: &Wanted<'_>) -> Result<Option<Rows>, SourceError>;
+    fn ask_chunk(&mut self, wanted: &Wanted<'_>) -> Result<(), SourceError>;
+
+    /// The chunk that was asked for first, given once. [`Reading::Nothing`] where nothing is asked for.
+    ///
+    /// # Errors
+    /// See [`SourceError`].
+    fn next_chunk(&mut self) -> Result<Reading, SourceError>;
+
+    /// Nobody wants the chunks any more that are asked for.
+    fn drop_chunks(&mut self);
 
     /// Tells that everything up to `lsn` is durably published.
     fn acknowledge(&mut self, lsn: Lsn);

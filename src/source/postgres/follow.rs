@@ -6,13 +6,13 @@
 
 use std::time::Duration;
 
-use crate::backfill::target::{Rows, Wanted};
+use crate::backfill::target::{Reading, Wanted};
 use crate::flow::catalog::Catalog;
 use crate::flow::change::Step;
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
 use crate::flow::table::TableName;
-use crate::source::postgres::chunk::Reading;
+use crate::source::postgres::chunk::Readers;
 use crate::source::postgres::connect::{self, Started};
 use crate::source::postgres::proof::{self, Ground, Server};
 use crate::source::postgres::publication::{self, Publications};
@@ -35,8 +35,8 @@ pub struct Postgres {
     /// Consistent point of a slot that this process made and for which no position may be stored yet.
     made: Option<Lsn>,
     beginning: Beginning,
-    /// Reads old rows, where any are wanted.
-    reading: Option<Reading>,
+    /// Read old rows, where any are wanted.
+    readers: Option<Readers>,
 }
 
 /// Where to begin where no position is stored.
@@ -85,7 +85,7 @@ impl Postgres {
             stream: None,
             made: None,
             beginning: Beginning::Proven,
-            reading: None,
+            readers: None,
         }
     }
 
@@ -203,7 +203,7 @@ impl Source for Postgres {
     fn hold(&mut self) -> Result<Hold, SourceError> {
         self.stream = None;
         // What a former attempt asked for fits neither the position nor the memory of this one.
-        self.reading = None;
+        self.readers = None;
         // Only a session that waited is used again: one that held may have kept the lock of a first start.
         let waited = self.held.take().is_none();
         let mut sql = match self.sql.take().filter(|_| waited) {
@@ -259,12 +259,22 @@ impl Source for Postgres {
         self.stream.as_ref().map_or(Distance::Near, Stream::distance)
     }
 
-    fn read_chunk(&mut self, wanted: &Wanted<'_>) -> Result<Option<Rows>, SourceError> {
-        let reading = match &mut self.reading {
-            Some(reading) => reading,
-            None => self.reading.insert(Reading::begin(&self.settings)?),
+    fn ask_chunk(&mut self, wanted: &Wanted<'_>) -> Result<(), SourceError> {
+        let readers = match &mut self.readers {
+            Some(readers) => readers,
+            None => self.readers.insert(Readers::begin(&self.settings)?),
         };
-        reading.read_chunk(wanted)
+        readers.ask(wanted)
+    }
+
+    fn next_chunk(&mut self) -> Result<Reading, SourceError> {
+        self.readers.as_mut().map_or(Ok(Reading::Nothing), Readers::first)
+    }
+
+    fn drop_chunks(&mut self) {
+        if let Some(readers) = &mut self.readers {
+            readers.give_up();
+        }
     }
 
     fn silence(&self) -> Duration {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::backfill::target::{Rows, Wanted};
+use crate::backfill::target::{Reading, Wanted};
 use crate::flow::change::Step;
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
@@ -138,8 +138,16 @@ impl Source for Guarded<'_> {
         self.source.silence()
     }
 
-    fn read_chunk(&mut self, wanted: &Wanted<'_>) -> Result<Option<Rows>, SourceError> {
-        self.source.read_chunk(wanted)
+    fn ask_chunk(&mut self, wanted: &Wanted<'_>) -> Result<(), SourceError> {
+        self.source.ask_chunk(wanted)
+    }
+
+    fn next_chunk(&mut self) -> Result<Reading, SourceError> {
+        self.source.next_chunk()
+    }
+
+    fn drop_chunks(&mut self) {
+        self.source.drop_chunks();
     }
 
     fn acknowledge(&mut self, lsn: Lsn) {

@@ -48,6 +48,8 @@ pub struct Settings {
     /// How long one statement that reads old rows may hold its snapshot: as long as it does, the server cleans up nothing
     /// that is newer.
     pub snapshot_max: Duration,
+    /// Connections that read old rows side by side.
+    pub readers: usize,
 }
 
 /// Where a server listens.
@@ -130,5 +132,6 @@ pub(crate) fn example() -> Settings {
         row_bytes_max: 1 << 20,
         buffer_bytes_max: 1 << 20,
         snapshot_max: Duration::from_secs(30),
+        readers: 1,
     }
 }

@@ -200,6 +200,7 @@ impl Log {
             partitions: BTreeMap::new(),
             mapping: String::new(),
             backfill: None,
+            declared: None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::backfill::target::{Rows, Wanted};
+use crate::backfill::target::{Reading, Wanted};
 use crate::finding::{Cause, Finding};
 use crate::flow::change::{Asked, Step};
 use crate::flow::checkpoint::Checkpoint;
@@ -190,9 +190,15 @@ impl Source for Scripted {
     }
 
     /// A script tells changes only: whoever has tables as well reads them.
-    fn read_chunk(&mut self, _wanted: &Wanted<'_>) -> Result<Option<Rows>, SourceError> {
-        Ok(None)
+    fn ask_chunk(&mut self, _wanted: &Wanted<'_>) -> Result<(), SourceError> {
+        Ok(())
     }
+
+    fn next_chunk(&mut self) -> Result<Reading, SourceError> {
+        Ok(Reading::UnderWay)
+    }
+
+    fn drop_chunks(&mut self) {}
 
     fn silence(&self) -> Duration {
         Duration::ZERO

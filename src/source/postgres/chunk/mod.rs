@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::backfill::pace::Cost;
 use crate::backfill::snapshot::Snapshot;
 use crate::backfill::target::Target;
 use crate::finding::Finding;
@@ -12,13 +13,15 @@ use crate::flow::position::Lsn;
 use crate::flow::table::{Column, Table};
 
 pub mod copy;
+mod gathered;
 mod plan;
 mod reader;
-mod reading;
+mod readers;
+mod strain;
 
-pub use crate::source::postgres::chunk::plan::ChunkPlan;
+pub use crate::source::postgres::chunk::plan::{ChunkPlan, Conditions};
 pub use crate::source::postgres::chunk::reader::ChunkReader;
-pub use crate::source::postgres::chunk::reading::Reading;
+pub use crate::source::postgres::chunk::readers::Readers;
 
 /// How far a table was read: the key's values of the last row as PostgreSQL's text, in the order of the key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +42,8 @@ pub struct ReadChunk {
     pub table: Columns,
     /// Where the next chunk begins; none where the table ended.
     pub next: Option<Cursor>,
+    /// What it cost.
+    pub cost: Cost,
 }
 
 /// Whether a table has the columns, with their types, that a plan was made for.
@@ -86,7 +91,7 @@ fn push_column(tuple: &mut Vec<u8>, value: Option<&[u8]>) {
 pub fn target(
     (entity, state, topic): (&str, KindId, &str),
     table: &TableFacts,
-    (columns, key): (&[&ColumnFacts], &[String]),
+    (columns, key, filter): (&[&ColumnFacts], &[String], Option<&str>),
 ) -> Result<Target, Box<Finding>> {
     let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
     let ChunkPlan { key, reach, .. } = ChunkPlan::new(table, &names, key)?;
@@ -100,6 +105,7 @@ pub fn target(
         entity: entity.to_owned(),
         state,
         topic: topic.to_owned(),
+        filter: filter.map(str::to_owned),
         rows_estimate: table.rows_estimate,
         reach,
         shape: Table {
@@ -114,14 +120,19 @@ pub fn target(
 
 impl ChunkPlan {
     /// What the bridge asks for, as it is read.
-    pub(super) fn of(target: &Target) -> Self {
+    pub(super) fn of(target: &Target, only: Option<&str>) -> Self {
         let columns = &target.shape.columns;
+        let conditions = target.filter.as_deref().into_iter().chain(only);
         Self {
             table: target.shape.name.clone(),
             reach: target.reach,
             columns: columns.iter().map(|column| column.name.clone()).collect(),
             types: columns.iter().map(|column| column.type_oid).collect(),
             key: target.key.clone(),
+            conditions: Conditions {
+                entity: target.entity.clone(),
+                all: conditions.map(str::to_owned).collect(),
+            },
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which columns of a table are read, by which key, and the statement that reads a chunk.
+//! Which columns of a table are read, by which key, and the statements that read a chunk.
 
 use crate::backfill::target::{KeyColumn, Reach};
 use crate::finding::{Cause, Finding};
@@ -20,9 +20,27 @@ pub struct ChunkPlan {
     pub types: Vec<u32>,
     /// The key in whose order rows are read and by which they are named.
     pub key: Vec<KeyColumn>,
+    /// Which of its rows are read.
+    pub conditions: Conditions,
+}
+
+/// Which rows of a table are read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conditions {
+    /// Whose rows those are.
+    pub entity: String,
+    /// What holds for each of them: expressions over the table's columns; empty: nothing.
+    pub all: Vec<String>,
 }
 
 impl ChunkPlan {
+    /// Settings of a transaction in which chunks are read. A condition that few rows meet, or a guess that is far off,
+    /// would else look better to the server by another index, or by the whole table and a sort: each chunk would cost
+    /// what the table does. No statement of ours takes workers from others, or is compiled
+    /// (<https://www.postgresql.org/docs/current/runtime-config-query.html>).
+    pub const ROAD: &str = "SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off; \
+         SET LOCAL enable_incremental_sort = off; SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL jit = off";
+
     /// Plans to read `columns` of a table: by its primary key or else another unique index, one whose columns the
     /// stream's old rows carry, or no change could be matched with a row that was read.
     ///
@@ -49,6 +67,7 @@ impl ChunkPlan {
                     .map(|name| table.column(name).map_or(0, |facts| facts.type_oid))
                     .collect(),
                 key,
+                conditions: Conditions::default(),
             }),
             None => Err(Box::new(no_row_identity(table, among))),
         }
@@ -68,31 +87,61 @@ impl ChunkPlan {
         )
     }
 
-    /// The query for at most `rows_max` rows after `after`, in the key's order: first [`ChunkPlan::columns`], then
-    /// those of the key that are not among them.
+    /// The query for the key of the row that is number `rows` of those after `after`, by the index alone: whatever the
+    /// conditions are, so much of the table is passed by, and no more.
     ///
     /// # Errors
     /// `backfill.other_key` where `after` was made for a key of another length.
-    pub fn statement(&self, after: Option<&Cursor>, rows_max: usize) -> Result<String, Box<Finding>> {
-        // Qualified, so that ORDER BY means the table's columns and not those of the result.
-        let columns: Vec<String> = self.read_columns().map(qualified).collect();
-        let key: Vec<String> = self.key.iter().map(|column| qualified(&column.name)).collect();
-        let beyond = match after {
-            None => String::new(),
-            Some(cursor) => format!(" WHERE {}", self.beyond(cursor)?),
-        };
+    pub fn walk(&self, after: Option<&Cursor>, rows: usize) -> Result<String, Box<Finding>> {
+        let key = self.key_names().join(", ");
+        let beyond = self
+            .compare(">", after)?
+            .map_or(String::new(), |beyond| format!(" WHERE {beyond}"));
         Ok(format!(
-            "SELECT {} FROM {}{} AS t{beyond} ORDER BY {} LIMIT {rows_max}",
-            columns.join(", "),
-            if self.reach == Reach::Only { "ONLY " } else { "" },
-            self.table.quoted(),
-            key.join(", "),
+            "SELECT {key} FROM {}{beyond} ORDER BY {key} OFFSET {} LIMIT 1",
+            self.from(),
+            rows.saturating_sub(1)
         ))
+    }
+
+    /// The query for the rows after `after` and up to `upto` that meet the conditions, in the key's order: first
+    /// [`ChunkPlan::columns`], then those of the key that are not among them.
+    ///
+    /// # Errors
+    /// As [`ChunkPlan::walk`].
+    pub fn statement(&self, after: Option<&Cursor>, upto: Option<&Cursor>) -> Result<String, Box<Finding>> {
+        let columns: Vec<String> = self.read_columns().map(qualified).collect();
+        let range = [self.compare(">", after)?, self.compare("<=", upto)?];
+        // A comment at a condition's end would swallow what stands behind it.
+        let conditions = self.conditions.all.iter().map(|condition| format!("({condition}\n)"));
+        let all: Vec<String> = range.into_iter().flatten().chain(conditions).collect();
+        let all = if all.is_empty() {
+            String::new()
+        } else {
+            format!(" WHERE {}", all.join(" AND "))
+        };
+        // The columns are qualified, so that ORDER BY means the table's and not those of the result.
+        Ok(format!(
+            "SELECT {} FROM {}{all} ORDER BY {}",
+            columns.join(", "),
+            self.from(),
+            self.key_names().join(", "),
+        ))
+    }
+
+    fn from(&self) -> String {
+        let only = if self.reach == Reach::Only { "ONLY " } else { "" };
+        format!("{only}{} AS t", self.table.quoted())
+    }
+
+    fn key_names(&self) -> Vec<String> {
+        self.key.iter().map(|column| qualified(&column.name)).collect()
     }
 
     /// A comparison of rows, which an index on the key answers with one range
     /// (<https://www.postgresql.org/docs/current/functions-comparisons.html#ROW-WISE-COMPARISON>).
-    fn beyond(&self, cursor: &Cursor) -> Result<String, Box<Finding>> {
+    fn compare(&self, operator: &str, cursor: Option<&Cursor>) -> Result<Option<String>, Box<Finding>> {
+        let Some(cursor) = cursor else { return Ok(None) };
         if cursor.0.len() != self.key.len() {
             let finding = Finding::error(
                 Cause::Surroundings,
@@ -103,7 +152,6 @@ impl ChunkPlan {
                 finding.because("which of its rows were read cannot be told by its present key"),
             ));
         }
-        let names: Vec<String> = self.key.iter().map(|column| qualified(&column.name)).collect();
         let pairs = self.key.iter().zip(&cursor.0);
         let values: Vec<String> = pairs
             .map(|(column, value)| format!("{}::{}", quote::literal(value), column.type_text))
@@ -112,7 +160,7 @@ impl ChunkPlan {
             [one] => one.clone(),
             several => format!("({})", several.join(", ")),
         };
-        Ok(format!("{} > {}", row(names), row(values)))
+        Ok(Some(format!("{} {operator} {}", row(self.key_names()), row(values))))
     }
 
     /// Names of the columns that are read, in the order of the statement.

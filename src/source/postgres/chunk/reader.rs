@@ -1,18 +1,18 @@
 //! The connection on which chunks are read: one short transaction each.
 
-use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
+use crate::backfill::pace::{Cost, Cut};
 use crate::backfill::snapshot::Snapshot;
-use crate::backfill::target::row_name;
 use crate::finding::{Cause, Finding};
 use crate::flow::change::{CommitTime, POSTGRES_EPOCH_UNIX_MICROS};
 use crate::flow::position::Lsn;
 use crate::source::SourceError;
-use crate::source::postgres::chunk::copy::{Fields, Lines};
-use crate::source::postgres::chunk::{ChunkPlan, Columns, Cursor, OldRow, ReadChunk, push_column};
+use crate::source::postgres::chunk::gathered::Gathered;
+use crate::source::postgres::chunk::strain::{SIGNS, Sign};
+use crate::source::postgres::chunk::{ChunkPlan, Columns, Conditions, Cursor, ReadChunk};
 use crate::source::postgres::settings::{Settings, VALUE_TEXT};
-use crate::source::postgres::sql::{Sql, get, halt, quote};
+use crate::source::postgres::sql::{Refusal, Sql, get, halt, quote};
 
 /// How long after the server's own limit its answer is waited for.
 const GRACE: Duration = Duration::from_secs(10);
@@ -49,13 +49,6 @@ pub struct ChunkReader {
     sql: Option<Sql>,
 }
 
-/// How much a chunk may hold.
-#[derive(Clone, Copy)]
-struct Limits {
-    rows: usize,
-    bytes: usize,
-}
-
 impl ChunkReader {
     /// Connects; a statement ends after the settings' `snapshot_max`.
     ///
@@ -68,13 +61,28 @@ impl ChunkReader {
         })
     }
 
-    /// Reads the rows after `after`: at most `rows_max`, and at least one if there is one, else as many as hold no
-    /// more than `bytes_max` bytes with their names.
+    /// Looks whether the database suffers.
+    ///
+    /// # Errors
+    /// Transient where the connection fails: the next call makes a new one.
+    pub(super) fn look(&mut self) -> Result<Option<Sign>, SourceError> {
+        let mut sql = match self.sql.take() {
+            Some(sql) => sql,
+            None => session(&self.settings)?,
+        };
+        let rows = sql.simple(&SIGNS.replace("$slot", &quote::literal(&self.settings.slot)))?;
+        self.sql = Some(sql);
+        Ok(rows.first().and_then(|row| Sign::of(row)))
+    }
+
+    /// Reads the rows after `after` that meet the plan's conditions: those among the next `rows_max` of the table, and
+    /// at least one if there is one, else as many as hold no more than `bytes_max` bytes with their names.
     ///
     /// # Errors
     /// Transient where a commit waits for a synchronous standby, where the server needs longer than a snapshot may be
     /// held, and where the connection fails: the next call makes a new one. A halt where the statement does not fit the
-    /// table (any more), and where the role may not see what the chunk's correctness rests on.
+    /// table (any more), where a condition cannot be computed for a row, and where the role may not see what the chunk's
+    /// correctness rests on.
     pub fn read(
         &mut self,
         plan: &ChunkPlan,
@@ -82,32 +90,37 @@ impl ChunkReader {
         rows_max: usize,
         bytes_max: usize,
     ) -> Result<ReadChunk, SourceError> {
-        let limits = Limits {
-            rows: rows_max.max(1),
-            bytes: bytes_max,
-        };
-        let query = plan.statement(after, limits.rows).map_err(SourceError::Halt)?;
+        self.read_up_to(plan, after, (rows_max, bytes_max), |_| {})
+    }
+
+    /// As [`ChunkReader::read`]; tells `ends` where the chunk will end, before its rows are read.
+    pub(super) fn read_up_to(
+        &mut self,
+        plan: &ChunkPlan,
+        after: Option<&Cursor>,
+        (rows_max, bytes_max): (usize, usize),
+        ends: impl FnOnce(Option<&Cursor>),
+    ) -> Result<ReadChunk, SourceError> {
+        let rows_max = rows_max.max(1);
+        let walk = plan.walk(after, rows_max).map_err(SourceError::Halt)?;
         let mut sql = match self.sql.take() {
             Some(sql) => sql,
             None => session(&self.settings)?,
         };
         nobody_waits(&mut sql)?;
-        let limit = self.settings.snapshot_max.as_millis();
-        // Locked before the snapshot is taken: one that is older than a rewriting ALTER TABLE sees an empty table
-        // (<https://www.postgresql.org/docs/current/mvcc-caveats.html>).
-        // The second limit is for a connection that breaks without a word: the server ends the transaction itself.
-        sql.run(&format!(
-            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {limit}; \
-             SET LOCAL idle_in_transaction_session_timeout = {limit}; LOCK TABLE {} IN ACCESS SHARE MODE",
-            plan.table.quoted()
-        ))?;
-        let snapshot: Snapshot = answer(&mut sql, "SELECT pg_current_snapshot()::text")?;
-        let horizon = Lsn(answer(&mut sql, HORIZON)?);
-        let read_at: i64 = answer(
-            &mut sql,
-            "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8",
-        )?;
-        let read_at = CommitTime(read_at.saturating_sub(POSTGRES_EPOCH_UNIX_MICROS));
+        let begun = Instant::now();
+        let Taken {
+            snapshot,
+            horizon,
+            read_at,
+        } = self.snapshot(&mut sql, plan)?;
+        let mut cost = Cost {
+            rows_max,
+            rows: 0,
+            bytes: 0,
+            spent: begun.elapsed(),
+            cut: Cut::No,
+        };
         if !plan.columns.is_empty() && answer::<u64>(&mut sql, &plan.altered())? > 0 {
             return Ok(ReadChunk {
                 snapshot,
@@ -116,31 +129,59 @@ impl ChunkReader {
                 rows: Vec::new(),
                 table: Columns::Altered,
                 next: after.cloned(),
+                cost,
             });
         }
-        let mut gathered = Gathered::new(plan, limits);
+        let upto = last_key(sql.simple(&walk)?)?;
+        ends(upto.as_ref());
+        let statement = plan.statement(after, upto.as_ref()).map_err(SourceError::Halt)?;
+        let mut gathered = Gathered::new(plan, bytes_max);
         let patience = self.settings.snapshot_max.saturating_add(GRACE);
-        let sql = sql.copy_out(&format!("COPY ({query}) TO STDOUT"), patience, |message| {
+        let sql = sql.copy_out(&format!("COPY ({statement}) TO STDOUT"), patience, |message| {
             gathered.take(message)
-        })?;
-        let (rows, next) = gathered.end()?;
+        });
+        let sql = sql.map_err(|refused| uncomputable(refused, plan))?;
+        let ended = gathered.end(upto)?;
         if let Some(mut sql) = sql {
             sql.run("COMMIT")?;
             self.sql = Some(sql);
         }
+        cost.spent = begun.elapsed();
+        (cost.rows, cost.bytes, cost.cut) = (ended.rows.len(), ended.bytes, ended.cut);
         let horizon = self.told_by(horizon)?;
         Ok(ReadChunk {
             snapshot,
             horizon,
             read_at,
-            rows,
+            rows: ended.rows,
             table: Columns::AsPlanned,
-            next,
+            next: ended.next,
+            cost,
         })
     }
-}
 
-impl ChunkReader {
+    /// Begins a transaction in which the table can be read.
+    fn snapshot(&self, sql: &mut Sql, plan: &ChunkPlan) -> Result<Taken, SourceError> {
+        let limit = self.settings.snapshot_max.as_millis();
+        // Locked before the snapshot is taken: one that is older than a rewriting ALTER TABLE sees an empty table
+        // (<https://www.postgresql.org/docs/current/mvcc-caveats.html>).
+        // The second limit is for a connection that breaks without a word: the server ends the transaction itself.
+        sql.run(&format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL statement_timeout = {limit}; \
+             SET LOCAL idle_in_transaction_session_timeout = {limit}; {}; LOCK TABLE {} IN ACCESS SHARE MODE",
+            ChunkPlan::ROAD,
+            plan.table.quoted()
+        ))?;
+        let snapshot: Snapshot = answer(sql, "SELECT pg_current_snapshot()::text")?;
+        let horizon = Lsn(answer(sql, HORIZON)?);
+        let read_at: i64 = answer(sql, "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8")?;
+        Ok(Taken {
+            snapshot,
+            horizon,
+            read_at: CommitTime(read_at.saturating_sub(POSTGRES_EPOCH_UNIX_MICROS)),
+        })
+    }
+
     /// From where on the stream has told all that the snapshot saw: the end of the log then, or less.
     ///
     /// What no commit follows (a page that was pruned by reading it) is not flushed for a while, and the stream does not get
@@ -170,6 +211,49 @@ impl ChunkReader {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+}
+
+/// A snapshot that is held.
+struct Taken {
+    snapshot: Snapshot,
+    /// The end of the log from after it was taken.
+    horizon: Lsn,
+    read_at: CommitTime,
+}
+
+/// The key that a walk ended at; none: it ended with the table.
+fn last_key(rows: Vec<Vec<Option<String>>>) -> Result<Option<Cursor>, SourceError> {
+    let Some(row) = rows.into_iter().next() else {
+        return Ok(None);
+    };
+    let values: Option<Vec<String>> = row.into_iter().collect();
+    let null = || SourceError::Transient("cannot read a chunk: its last key holds a null".to_owned());
+    values.map(|values| Some(Cursor(values))).ok_or_else(null)
+}
+
+/// What the server says of a row that it cannot compute holds the row's value: it is not repeated.
+fn uncomputable(refused: Refusal, plan: &ChunkPlan) -> SourceError {
+    let Refusal { state, error } = refused;
+    // Class 22, data exception (<https://www.postgresql.org/docs/current/errcodes-appendix.html>).
+    if !state.starts_with("22") {
+        return error;
+    }
+    let Conditions { entity, all } = &plan.conditions;
+    if all.is_empty() {
+        let what = format!("cannot read a row of {} (SQLSTATE {state})", plan.table);
+        return SourceError::Transient(what);
+    }
+    let what = format!(
+        "PostgreSQL cannot say for a row of {} whether it is of {entity}: {} (SQLSTATE {state})",
+        plan.table,
+        all.join(" and ")
+    );
+    let finding = Finding::error(Cause::Surroundings, "backfill.condition", what);
+    halt(
+        finding
+            .because("a row that is left out would be missing from the topic, and nobody would know")
+            .repair("a condition that can be computed for every row, as with a CASE in front of what fails"),
+    )
 }
 
 /// A read-only session whose values have the text of the stream's.
@@ -215,126 +299,4 @@ fn answer<T: std::str::FromStr<Err: std::fmt::Display>>(sql: &mut Sql, query: &s
     text.unwrap_or_default()
         .parse()
         .map_err(|error: T::Err| SourceError::Transient(format!("cannot read a chunk: {error}")))
-}
-
-/// The rows of a chunk as they come.
-struct Gathered<'p> {
-    plan: &'p ChunkPlan,
-    limits: Limits,
-    key_places: Vec<usize>,
-    width: usize,
-    lines: Lines,
-    fields: Fields,
-    rows: Vec<OldRow>,
-    bytes: usize,
-    last: Vec<Vec<u8>>,
-    stop: Option<Stop>,
-}
-
-/// Why no more rows are taken.
-enum Stop {
-    /// The next row does not fit in.
-    Full,
-    /// Something is wrong.
-    Failed(SourceError),
-}
-
-impl<'p> Gathered<'p> {
-    fn new(plan: &'p ChunkPlan, limits: Limits) -> Self {
-        Self {
-            plan,
-            limits,
-            key_places: plan.key_places(),
-            width: plan.width(),
-            lines: Lines::default(),
-            fields: Fields::default(),
-            rows: Vec::new(),
-            bytes: 0,
-            last: Vec::new(),
-            stop: None,
-        }
-    }
-
-    /// Takes what a message holds; breaks where no more is wanted.
-    fn take(&mut self, message: &[u8]) -> ControlFlow<()> {
-        let mut lines = std::mem::take(&mut self.lines);
-        let taken = lines.feed(message, |line| self.row(line));
-        self.lines = lines;
-        match taken {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(stop) => {
-                self.stop = Some(stop);
-                ControlFlow::Break(())
-            }
-        }
-    }
-
-    fn row(&mut self, line: &[u8]) -> Result<(), Stop> {
-        self.fields
-            .read(line)
-            .map_err(|error| self.failed(&error.to_string()))?;
-        let values: Vec<Option<&[u8]>> = self.fields.iter().collect();
-        if values.len() != self.width {
-            return Err(self.failed("it has another number of columns"));
-        }
-        let key = self
-            .key_places
-            .iter()
-            .map(|place| values.get(*place).copied().flatten());
-        let Some(key) = key.collect::<Option<Vec<&[u8]>>>() else {
-            return Err(self.failed("its key holds a null"));
-        };
-        let mut tuple = Vec::with_capacity(line.len());
-        for value in values.iter().take(self.plan.columns.len()) {
-            push_column(&mut tuple, *value);
-        }
-        let row = OldRow {
-            name: row_name(key.iter().copied()),
-            tuple: tuple.into_boxed_slice(),
-        };
-        let bytes = self
-            .bytes
-            .saturating_add(row.name.len())
-            .saturating_add(row.tuple.len());
-        if bytes > self.limits.bytes && !self.rows.is_empty() {
-            return Err(Stop::Full);
-        }
-        self.last.resize(key.len(), Vec::new());
-        for (kept, value) in self.last.iter_mut().zip(&key) {
-            kept.clear();
-            kept.extend_from_slice(value);
-        }
-        self.bytes = bytes;
-        self.rows.push(row);
-        Ok(())
-    }
-
-    fn failed(&self, why: &str) -> Stop {
-        let what = format!("cannot read a row of {}: {why}", self.plan.table);
-        Stop::Failed(SourceError::Transient(what))
-    }
-
-    /// The rows, and the last one's key unless the table ended.
-    fn end(self) -> Result<(Vec<OldRow>, Option<Cursor>), SourceError> {
-        match self.stop {
-            Some(Stop::Failed(error)) => return Err(error),
-            Some(Stop::Full) => {}
-            None => {
-                let whole = self.lines.end();
-                whole.map_err(|error| SourceError::Transient(format!("cannot read a chunk: {error}")))?;
-                if self.rows.len() < self.limits.rows {
-                    return Ok((self.rows, None));
-                }
-            }
-        }
-        let texts: Result<Vec<String>, _> = self.last.into_iter().map(String::from_utf8).collect();
-        match texts {
-            Ok(texts) => Ok((self.rows, Some(Cursor(texts)))),
-            Err(_) => Err(halt(Finding::error(
-                Cause::Surroundings,
-                "backfill.key_not_utf8",
-                format!("a key of the table {} is no UTF-8 text", self.plan.table),
-            ))),
-        }
-    }
 }

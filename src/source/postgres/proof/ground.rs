@@ -75,6 +75,7 @@ impl Ground {
             partitions: BTreeMap::new(),
             mapping: String::new(),
             backfill: None,
+            declared: None,
         }
     }
 }

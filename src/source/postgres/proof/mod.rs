@@ -68,7 +68,8 @@ pub fn prove(
             "source.slot_without_position",
             format!("the slot {} stands at {at}, and no position is stored", settings.slot),
             "it is not known whether what came before was published",
-            "walbridge setup --adopt (it begins at the slot's present position)",
+            "walbridge setup --adopt (it begins at the slot's present position); where a bridge of this name has published \
+             before: walbridge recover",
         ));
     };
     same_history(&stored, server)?;

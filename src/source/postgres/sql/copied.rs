@@ -6,30 +6,37 @@ use std::time::Duration;
 
 use futures_core::Stream as _;
 
-use crate::source::SourceError;
-use crate::source::postgres::sql::{Sql, within};
+use crate::source::postgres::sql::{Refusal, Sql};
 
 impl Sql {
     /// Runs a COPY … TO STDOUT and gives the content of each of its messages to `take`, until that breaks off. Gives
     /// the connection back; none where it was broken off, since what is left of the rows would have to be read first.
     ///
     /// # Errors
-    /// As [`Sql::ask`]; transient where it takes longer than `limit`. The connection is gone then.
+    /// What the server refused, and with an empty SQLSTATE whatever else [`Sql::ask`] fails with; transient where it
+    /// takes longer than `limit`. The connection is gone then.
     pub(in crate::source::postgres) fn copy_out(
         self,
         statement: &str,
         limit: Duration,
         mut take: impl FnMut(&[u8]) -> ControlFlow<()>,
-    ) -> Result<Option<Self>, SourceError> {
-        let whole = within(&self.runtime, limit, async {
+    ) -> Result<Option<Self>, Refusal> {
+        let copied = async {
             let mut messages = pin!(self.client.copy_out(statement).await?);
             while let Some(message) = std::future::poll_fn(|context| messages.as_mut().poll_next(context)).await {
                 if take(&message?).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
             }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(whole.is_continue().then_some(self))
+            Ok::<_, tokio_postgres::Error>(ControlFlow::Continue(()))
+        };
+        match self
+            .runtime
+            .block_on(async { tokio::time::timeout(limit, copied).await })
+        {
+            Ok(Ok(whole)) => Ok(whole.is_continue().then_some(self)),
+            Ok(Err(error)) => Err(Refusal::of(&error)),
+            Err(_) => Err(Refusal::silent()),
+        }
     }
 }

@@ -203,14 +203,8 @@ impl Sql {
             .block_on(async { tokio::time::timeout(ANSWER_MAX, self.client.query(sql, &[])).await });
         match answer {
             Ok(Ok(rows)) => Ok(rows),
-            Ok(Err(error)) => Err(Refusal {
-                state: error.code().map(|code| code.code().to_owned()).unwrap_or_default(),
-                error: source_error(&error),
-            }),
-            Err(_) => Err(Refusal {
-                state: String::new(),
-                error: no_answer(),
-            }),
+            Ok(Err(error)) => Err(Refusal::of(&error)),
+            Err(_) => Err(Refusal::silent()),
         }
     }
 }
@@ -222,6 +216,23 @@ pub(crate) struct Refusal {
     pub(crate) state: String,
     /// The error.
     pub(crate) error: SourceError,
+}
+
+impl Refusal {
+    fn of(error: &tokio_postgres::Error) -> Self {
+        Self {
+            state: error.code().map(|code| code.code().to_owned()).unwrap_or_default(),
+            error: source_error(error),
+        }
+    }
+
+    /// Nothing was said in time.
+    fn silent() -> Self {
+        Self {
+            state: String::new(),
+            error: no_answer(),
+        }
+    }
 }
 
 /// Reads one value of a row.

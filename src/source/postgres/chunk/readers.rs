@@ -1,0 +1,258 @@
+//! Chunks are read by threads of their own, so that the stream waits for none; several read one table side by side, each
+//! as soon as it is known where the range of the one before it ends.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
+
+use crate::backfill::Chunk;
+use crate::backfill::target::{Begin, Reading, Rows, Wanted};
+use crate::flow::event::KindId;
+use crate::flow::table::TableName;
+use crate::source::SourceError;
+use crate::source::postgres::chunk::strain::Strain;
+use crate::source::postgres::chunk::{ChunkPlan, ChunkReader, Columns, Cursor, OldRow, ReadChunk};
+use crate::source::postgres::settings::Settings;
+
+/// Before a chunk that could not be read is asked for again.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Between two looks, in a pause, whether the chunk is still wanted.
+const STEP: Duration = Duration::from_millis(100);
+/// Between two lines in the log that say so.
+const WARN_EVERY: Duration = Duration::from_secs(30);
+
+/// Threads that read what they are asked for; they end when this is dropped and their chunks are read.
+#[derive(Debug)]
+pub struct Readers {
+    asks: Sender<Ask>,
+    /// What is asked for, in order.
+    asked: VecDeque<Asked>,
+    /// Where the last chunk asked for ends.
+    end: Option<Receiver<End>>,
+}
+
+/// A chunk that somebody waits for.
+#[derive(Debug)]
+struct Asked {
+    state: KindId,
+    table: TableName,
+    told_before: u64,
+    answer: Receiver<Result<Answer, SourceError>>,
+    /// Gone when nobody wants it any more.
+    _wanted: Arc<()>,
+}
+
+/// A chunk that is to be read.
+#[derive(Debug)]
+struct Ask {
+    plan: ChunkPlan,
+    begin: Where,
+    rows_max: usize,
+    bytes_max: usize,
+    answer: Sender<Result<Answer, SourceError>>,
+    end: Sender<End>,
+    wanted: Weak<()>,
+}
+
+/// Where a chunk begins.
+#[derive(Debug)]
+enum Where {
+    /// Behind this key, or with the first row.
+    Known(Option<Cursor>),
+    /// Where the one before it ends.
+    Behind(Receiver<End>),
+}
+
+/// Where a chunk ends.
+#[derive(Debug)]
+enum End {
+    Key(Cursor),
+    OfTable,
+}
+
+#[derive(Debug)]
+enum Answer {
+    Read {
+        after: Option<Cursor>,
+        chunk: ReadChunk,
+    },
+    /// The one before it was the last.
+    Nothing,
+}
+
+impl Readers {
+    /// Begins; each connects at its first question.
+    ///
+    /// # Errors
+    /// Transient where no thread can be started.
+    pub fn begin(settings: &Settings) -> Result<Self, SourceError> {
+        let (asks, asked) = unbounded();
+        let strain = Arc::new(Strain::default());
+        for _ in 0..settings.readers.max(1) {
+            let (settings, asked, strain) = (settings.clone(), asked.clone(), Arc::clone(&strain));
+            std::thread::Builder::new()
+                .name("old rows".to_owned())
+                .spawn(move || serve(&settings, &asked, &strain))
+                .map_err(|error| SourceError::Transient(format!("cannot start a thread for old rows: {error}")))?;
+        }
+        Ok(Self {
+            asks,
+            asked: VecDeque::new(),
+            end: None,
+        })
+    }
+
+    /// See [`Source::ask_chunk`](crate::source::Source::ask_chunk).
+    ///
+    /// # Errors
+    /// Transient where the threads ended.
+    pub fn ask(&mut self, wanted: &Wanted<'_>) -> Result<(), SourceError> {
+        let begin = match (wanted.begin, self.end.take()) {
+            (Begin::BehindAsked, Some(end)) => Where::Behind(end),
+            (Begin::First | Begin::BehindAsked, _) => Where::Known(None),
+            (Begin::Behind(key), _) => Where::Known(Some(Cursor(key.to_vec()))),
+        };
+        let ((answer, answers), (end, ends), held) = (bounded(1), bounded(1), Arc::new(()));
+        let ask = Ask {
+            plan: ChunkPlan::of(wanted.target, wanted.only),
+            begin,
+            rows_max: wanted.rows_max,
+            bytes_max: wanted.bytes_max,
+            answer,
+            end,
+            wanted: Arc::downgrade(&held),
+        };
+        self.asks.send(ask).map_err(|_| ended())?;
+        self.end = Some(ends);
+        self.asked.push_back(Asked {
+            state: wanted.target.state,
+            table: wanted.target.shape.name.clone(),
+            told_before: wanted.told_before,
+            answer: answers,
+            _wanted: held,
+        });
+        Ok(())
+    }
+
+    /// See [`Source::next_chunk`](crate::source::Source::next_chunk).
+    ///
+    /// # Errors
+    /// As [`ChunkReader::read`].
+    pub fn first(&mut self) -> Result<Reading, SourceError> {
+        let Some(first) = self.asked.front() else {
+            return Ok(Reading::Nothing);
+        };
+        let answer = match first.answer.try_recv() {
+            Ok(answer) => answer,
+            Err(TryRecvError::Empty) => return Ok(Reading::UnderWay),
+            Err(TryRecvError::Disconnected) => return Err(ended()),
+        };
+        let (state, told_before, table) = (first.state, first.told_before, first.table.clone());
+        self.asked.pop_front();
+        let (after, read) = match answer? {
+            Answer::Read { after, chunk } => (after, chunk),
+            Answer::Nothing => return Ok(Reading::Nothing),
+        };
+        if read.table == Columns::Altered {
+            let what = format!("the table {table} was altered since the mapping was compiled");
+            return Err(SourceError::Transient(what));
+        }
+        let named = |row: OldRow| ((state, row.name), row.tuple.into_vec());
+        Ok(Reading::Read(Rows {
+            chunk: Chunk {
+                snapshot: read.snapshot,
+                told_before,
+                horizon: read.horizon,
+                rows: read.rows.into_iter().map(named).collect(),
+            },
+            read_at: read.read_at,
+            after: after.map(|cursor| cursor.0),
+            next: read.next.map(|cursor| cursor.0),
+            cost: read.cost,
+        }))
+    }
+
+    /// See [`Source::drop_chunks`](crate::source::Source::drop_chunks).
+    pub fn give_up(&mut self) {
+        self.asked.clear();
+        self.end = None;
+    }
+}
+
+fn ended() -> SourceError {
+    SourceError::Transient("the thread for old rows ended".to_owned())
+}
+
+/// Reads chunks as they are asked for: whoever waits for the end of another one took it up later, so none waits for ever.
+fn serve(settings: &Settings, asks: &Receiver<Ask>, strain: &Strain) {
+    let mut reader = None;
+    for ask in asks {
+        let after = match &ask.begin {
+            Where::Known(after) => after.clone(),
+            Where::Behind(end) => match end.recv() {
+                Ok(End::Key(key)) => Some(key),
+                Ok(End::OfTable) => {
+                    // Nobody may wait for these any more.
+                    drop(ask.end.send(End::OfTable));
+                    drop(ask.answer.send(Ok(Answer::Nothing)));
+                    continue;
+                }
+                // The one before it is not wanted any more, nor is this.
+                Err(_) => continue,
+            },
+        };
+        insist((settings, strain), &mut reader, ask, after);
+    }
+}
+
+/// Reads a chunk, again and again where it cannot be read now, for as long as somebody wants it.
+fn insist(
+    (settings, strain): (&Settings, &Strain),
+    reader: &mut Option<ChunkReader>,
+    mut ask: Ask,
+    after: Option<Cursor>,
+) {
+    let mut warned: Option<Instant> = None;
+    while ask.wanted.strong_count() > 0 {
+        let read = read((settings, strain), reader, &ask, after.as_ref());
+        let Err(SourceError::Transient(why)) = read else {
+            // Nobody may want it any more.
+            drop(ask.answer.send(read.map(|chunk| Answer::Read { after, chunk })));
+            return;
+        };
+        // The stream goes on meanwhile: it has a connection of its own, and meets by itself what concerns it.
+        if warned.is_none_or(|since| since.elapsed() > WARN_EVERY) {
+            tracing::warn!(why, "cannot read old rows: tries again");
+            warned = Some(Instant::now());
+        }
+        // One that took too long may be read in less.
+        ask.rows_max = (ask.rows_max / 2).max(1);
+        std::thread::sleep(RETRY_AFTER);
+    }
+}
+
+/// Reads a chunk, after a pause where the database suffers.
+fn read(
+    (settings, strain): (&Settings, &Strain),
+    reader: &mut Option<ChunkReader>,
+    ask: &Ask,
+    after: Option<&Cursor>,
+) -> Result<ReadChunk, SourceError> {
+    let mut connected = match reader.take() {
+        Some(connected) => connected,
+        None => ChunkReader::connect(settings)?,
+    };
+    let pause = strain.pause(connected.look()?);
+    let begun = Instant::now();
+    while begun.elapsed() < pause && ask.wanted.strong_count() > 0 {
+        std::thread::sleep(pause.min(STEP));
+    }
+    let limits = (ask.rows_max, ask.bytes_max);
+    // Where it ends is told once: after another attempt with another end, whoever asked sees that they do not meet.
+    let tell = |upto: Option<&Cursor>| drop(ask.end.try_send(upto.cloned().map_or(End::OfTable, End::Key)));
+    let read = connected.read_up_to(&ask.plan, after, limits, tell);
+    *reader = Some(connected);
+    read
+}
