@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::backfill::sweep::{Found, Sweep};
 use crate::flow::checkpoint::Checkpoint;
+use crate::flow::declaration::Declaration;
 use crate::flow::event::{EventKind, KindId, TopicId};
 use crate::flow::position::{Lsn, Position};
-use crate::flow::record::{RecordSpan, Records};
+use crate::flow::record::{Partition, RecordSpan, Records};
 use crate::sink::kafka::settings::{CreateTopics, Holds, Settings, Topic, TopicDefaults};
 use crate::sink::memory::{Delay, Fault, Memory, Shared};
 use crate::sink::{Progress, Sink, SinkError};
@@ -27,6 +29,7 @@ pub(crate) fn checkpoint(lsn: u64) -> Checkpoint {
         partitions: BTreeMap::new(),
         mapping: String::new(),
         backfill: None,
+        declared: None,
     }
 }
 
@@ -51,7 +54,7 @@ pub(crate) fn records(rows: &[(&str, Option<&str>)], commit: u64) -> Records {
                 rank,
                 part: 0,
             },
-            partition_by: key.clone(),
+            partition: Partition::Of(key.clone()),
             key,
             value,
             time,
@@ -108,9 +111,15 @@ pub(super) fn settle(sink: &mut dyn Sink) -> Result<Lsn, SinkError> {
 fn a_sink_stores_both_or_neither<S: Sink>(make: &mut dyn FnMut(&str) -> S, seen: &dyn Fn() -> Vec<String>) {
     let mut sink = make("one");
     assert_eq!(sink.recover().unwrap(), None);
-    let mut at = checkpoint(10);
+    let declared = Some([("Order".to_owned(), Declaration::default())].into());
+    let mut at = Checkpoint {
+        declared: declared.clone(),
+        ..checkpoint(10)
+    };
     sink.open(&mut at).unwrap();
     assert_eq!(at.nonce, "one");
+    // It is stored once, and kept by every later position.
+    at.declared = None;
     sink.append(records(&[("A", Some("1")), ("B", None)], 11)).unwrap();
     at.advance(Lsn(20)).unwrap();
     sink.commit(&at).unwrap();
@@ -119,6 +128,7 @@ fn a_sink_stores_both_or_neither<S: Sink>(make: &mut dyn FnMut(&str) -> S, seen:
     sink.append(records(&[("C", Some("2"))], 21)).unwrap();
     drop(sink);
     let mut sink = make("two");
+    at.declared = declared;
     assert_eq!(sink.recover().unwrap(), Some(at.clone()));
     assert_eq!(seen(), ["A", "B"]);
     sink.open(&mut at).unwrap();
@@ -151,6 +161,80 @@ fn a_sink_stores_both_or_neither<S: Sink>(make: &mut dyn FnMut(&str) -> S, seen:
     later.commit(&from).unwrap();
     assert_eq!(settle(&mut later).unwrap(), Lsn(60));
     assert_eq!(seen(), ["A", "B", "E"]);
+}
+
+/// What one look finds, asked for until it is there.
+fn swept(sink: &mut dyn Sink, sweep: &Sweep<'_>) -> Found {
+    let begun = Instant::now();
+    loop {
+        if let Some(found) = sink.sweep(sweep).unwrap() {
+            return found;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(30), "no answer");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn a_sink_finds_keys_that_are_gone<S: Sink>(topic: &str, make: &mut dyn FnMut(&str) -> S) {
+    let mut sink = make("one");
+    sink.recover().unwrap();
+    let mut at = checkpoint(0x10);
+    sink.open(&mut at).unwrap();
+    let state = |lsn: u64| format!(r#"{{"type":"OrderPaid","sequence":"0001-{lsn:016X}-00000000-00"}}"#);
+    let (before, since) = (state(0x11), state(0x21));
+    let (before, since) = (Some(before.as_str()), Some(since.as_str()));
+    let told = [("A", before), ("B", before), ("C", before), ("D", before)];
+    sink.append(records(&told, 0x11)).unwrap();
+    sink.append(records(&[("B", None), ("C", since), ("E", since)], 0x21))
+        .unwrap();
+    at.advance(Lsn(0x30)).unwrap();
+    sink.commit(&at).unwrap();
+    settle(&mut sink).unwrap();
+    let mut sweep = Sweep {
+        look: 1,
+        state: KindId(0),
+        topic,
+        event_type: "OrderPaid",
+        before: "0001-0000000000000020-80000000-00",
+        from: 0,
+    };
+    let mut gone = Vec::new();
+    loop {
+        let found = swept(&mut sink, &sweep);
+        gone.extend(found.gone.into_iter().map(|gone| String::from_utf8(gone.key).unwrap()));
+        match found.next {
+            Some(next) => (sweep.look, sweep.from) = (sweep.look + 1, next),
+            None => break,
+        }
+    }
+    gone.sort();
+    assert_eq!(gone, ["A", "D"]);
+    // An answer that nobody waited for is none to another question.
+    sweep.from = 0;
+    sweep.look += 1;
+    sink.sweep(&sweep).unwrap();
+    sweep.look += 1;
+    sweep.before = "0001-0000000000000010-80000000-00";
+    assert_eq!(swept(&mut sink, &sweep).gone, [], "all were told since");
+}
+
+#[test]
+fn memory_finds_keys_that_are_gone() {
+    let store = Shared::default();
+    a_sink_finds_keys_that_are_gone("orders", &mut |nonce| Memory::new(Arc::clone(&store), nonce));
+}
+
+#[test]
+fn kafka_finds_keys_that_are_gone() {
+    use crate::sink::kafka::Kafka;
+
+    let Ok(brokers) = std::env::var("WALBRIDGE_TEST_KAFKA") else {
+        println!("skipped: WALBRIDGE_TEST_KAFKA is not set");
+        return;
+    };
+    let name = format!("gone_{}", std::process::id());
+    let mut make = |nonce: &str| Kafka::new(settings(&name, &brokers), nonce.to_owned()).unwrap();
+    a_sink_finds_keys_that_are_gone(&format!("{name}.orders"), &mut make);
 }
 
 /// A commit that is answered at once, one that is stored at once, one that is answered as it is stored, and a slow one.

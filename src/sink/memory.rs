@@ -1,14 +1,19 @@
 //! A sink in memory that fails when told to.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::backfill::sweep::{Found, Gone, Sweep, hash};
 use crate::finding::{Cause, Finding};
 use crate::flow::checkpoint::Checkpoint;
+use crate::flow::declaration::Declarations;
 use crate::flow::event::{KindId, TopicId};
 use crate::flow::position::{Lsn, Position};
 use crate::flow::record::Records;
 use crate::sink::{Progress, Sink, SinkError};
+
+/// At most so many keys are found in one look.
+const SWEPT_MAX: usize = 2;
 
 /// How a sink fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +75,8 @@ pub struct Stored {
 pub struct Store {
     /// Committed records, in order.
     pub records: Vec<Stored>,
+    /// How entities are declared, as it was stored last.
+    pub declared: Option<Declarations>,
     /// Every committed checkpoint, in order, with the number of records committed by then.
     pub checkpoints: Vec<(usize, Checkpoint)>,
     /// Faults to come: at the how-manieth further commit (or the append before it), and how.
@@ -126,6 +133,8 @@ pub struct Memory {
     held: VecDeque<Held>,
     durable_lsn: Lsn,
     broken: Option<SinkError>,
+    /// What a look found, by its number.
+    found: Option<(u64, Found)>,
 }
 
 /// A commit that is not answered.
@@ -161,6 +170,7 @@ impl Memory {
             held: VecDeque::new(),
             durable_lsn: Lsn::INVALID,
             broken: Some(SinkError::Transient("the sink is not open".to_owned())),
+            found: None,
         }
     }
 
@@ -235,14 +245,27 @@ impl Memory {
     }
 }
 
+/// All are in one partition.
+fn gone_key(record: &Stored) -> Gone {
+    Gone {
+        key: record.key.clone(),
+        partition: 0,
+    }
+}
+
 impl Sink for Memory {
     fn recover(&mut self) -> Result<Option<Checkpoint>, SinkError> {
         self.open.clear();
         self.held.clear();
+        self.found = None;
         self.broken = None;
         let mut store = self.store();
         store.generation = store.generation.saturating_add(1);
-        let (generation, last) = (store.generation, store.checkpoints.last().map(|(_, last)| last.clone()));
+        let last = store.checkpoints.last().map(|(_, last)| Checkpoint {
+            declared: store.declared.clone(),
+            ..last.clone()
+        });
+        let generation = store.generation;
         drop(store);
         self.generation = generation;
         Ok(last)
@@ -252,6 +275,7 @@ impl Sink for Memory {
         self.check()?;
         checkpoint.nonce.clone_from(&self.nonce);
         self.write(Vec::new(), checkpoint);
+        self.store().declared.clone_from(&checkpoint.declared);
         self.durable_lsn = checkpoint.commit_end_lsn;
         Ok(())
     }
@@ -282,6 +306,40 @@ impl Sink for Memory {
             delay,
         });
         self.settle()
+    }
+
+    /// What it gives was true when it was first asked for.
+    fn sweep(&mut self, wanted: &Sweep<'_>) -> Result<Option<Found>, SinkError> {
+        self.turn()?;
+        if let Some((look, found)) = self.found.take()
+            && look == wanted.look
+        {
+            return Ok(Some(found));
+        }
+        let mut last: BTreeMap<u64, &Stored> = BTreeMap::new();
+        let store = self.store();
+        for record in store.records.iter().filter(|record| record.kind == wanted.state) {
+            last.insert(hash(&record.key), record);
+        }
+        let is_gone = |record: &&Stored| {
+            let told_before = record.position.text().as_slice() < wanted.before.as_bytes();
+            told_before && record.value.is_some()
+        };
+        let mut gone = last.range(wanted.from..).filter(|(_, record)| is_gone(record));
+        let keys: Vec<Gone> = gone
+            .by_ref()
+            .take(SWEPT_MAX)
+            .map(|(_, record)| gone_key(record))
+            .collect();
+        let next = gone.next().map(|(hash, _)| *hash);
+        drop(store);
+        let found = Found {
+            gone: keys,
+            next,
+            ..Found::default()
+        };
+        self.found = Some((wanted.look, found));
+        Ok(None)
     }
 
     fn progress(&mut self) -> Result<Progress, SinkError> {

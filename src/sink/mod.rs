@@ -1,5 +1,6 @@
 //! Where records go: a seam with several implementations.
 
+use crate::backfill::sweep::{Found, Sweep};
 use crate::finding::Finding;
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
@@ -77,4 +78,12 @@ pub trait Sink {
     /// # Errors
     /// An error of earlier work.
     fn progress(&mut self) -> Result<Progress, SinkError>;
+
+    /// Begins to look through a state topic, beside all else, where nothing is being looked for; gives what it found once
+    /// it is through, and none until then. It sees at least what was stored before the first call for this
+    /// [`Sweep::look`]; what an earlier look finds is forgotten.
+    ///
+    /// # Errors
+    /// See [`SinkError`].
+    fn sweep(&mut self, wanted: &Sweep<'_>) -> Result<Option<Found>, SinkError>;
 }

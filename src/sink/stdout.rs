@@ -4,6 +4,7 @@
 
 use std::io::{self, BufWriter, Stdout, Write};
 
+use crate::backfill::sweep::{Found, Sweep};
 use crate::finding::{Cause, Finding};
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
@@ -89,6 +90,11 @@ impl<W: Write> Sink for Lines<W> {
         self.out.flush().map_err(fault)?;
         self.durable = checkpoint.commit_end_lsn;
         Ok(())
+    }
+
+    fn sweep(&mut self, _: &Sweep<'_>) -> Result<Option<Found>, SinkError> {
+        // What was written is with its reader.
+        Ok(Some(Found::default()))
     }
 
     fn progress(&mut self) -> Result<Progress, SinkError> {

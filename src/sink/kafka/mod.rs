@@ -1,18 +1,19 @@
 //! Kafka: records and checkpoint in one transaction.
 
-mod checkpoint;
+mod anew;
 mod client;
 mod errors;
 mod partition;
 mod preflight;
 mod producer;
+mod reading;
 pub mod settings;
 mod shared;
 mod topics;
 mod words;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -20,19 +21,23 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer as _};
 
+use crate::backfill::sweep::{Found, Sweep};
 use crate::finding::{Cause, Finding};
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::record::Records;
-use crate::sink::kafka::checkpoint::{End, newest};
 use crate::sink::kafka::client::Deliveries;
 use crate::sink::kafka::errors::{Call, from_kafka};
 use crate::sink::kafka::producer::Worker;
+use crate::sink::kafka::reading::checkpoint::{End, newest};
+use crate::sink::kafka::reading::sweep::Looking;
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::shared::{Command, Parts, Shared};
 use crate::sink::{Progress, Sink, SinkError};
 
+pub use anew::{newest_epoch, store_first, store_over, store_with};
 pub use partition::partition;
 pub use preflight::preflight;
+pub use shared::Stop;
 pub use topics::create_topics;
 
 /// How long becoming the only producer may take.
@@ -60,6 +65,8 @@ pub struct Kafka {
     /// Made by `recover`, taken by `open`.
     ready: Option<BaseProducer<Deliveries>>,
     line: Option<Line>,
+    /// A look through a state topic.
+    looking: Option<Looking>,
 }
 
 /// The way to the producer's thread.
@@ -82,24 +89,6 @@ impl Drop for Line {
     }
 }
 
-/// Ends every wait of a sink, from another thread.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<AtomicBool>);
-
-impl Stop {
-    /// Makes every call that waits, and every later one, give up with a transient error.
-    pub fn stop(&self) {
-        self.0.store(true, Ordering::Release);
-    }
-
-    fn check(&self) -> Result<(), SinkError> {
-        if self.0.load(Ordering::Acquire) {
-            return Err(SinkError::Transient("the sink was told to stop".to_owned()));
-        }
-        Ok(())
-    }
-}
-
 impl Kafka {
     /// Takes the settings and this instance's nonce; connects to nothing yet.
     ///
@@ -114,6 +103,7 @@ impl Kafka {
             stop: Stop::default(),
             ready: None,
             line: None,
+            looking: None,
         })
     }
 
@@ -239,7 +229,12 @@ impl Kafka {
         }
         // A broker that came back without its last records would tell an older position. The marker of the commit may still
         // be on its way: the high watermark lies behind the record in any case.
-        match newest(&self.settings, End::HighWatermark)? {
+        let mut stored = newest(&self.settings, End::HighWatermark)?;
+        if let Some(stored) = stored.as_mut().filter(|_| checkpoint.declared.is_none()) {
+            // Not stored now: what is read is from before.
+            stored.declared = None;
+        }
+        match stored {
             Some(stored) if &stored == checkpoint => Ok(()),
             Some(stored) if stored.nonce != self.nonce => Err(SinkError::Fenced { nonce: stored.nonce }),
             Some(_) | None => Err(SinkError::Transient(
@@ -249,23 +244,24 @@ impl Kafka {
     }
 }
 
-impl Sink for Kafka {
-    fn recover(&mut self) -> Result<Option<Checkpoint>, SinkError> {
+impl Kafka {
+    /// Becomes the only producer of this name.
+    fn fence(&mut self) -> Result<(), SinkError> {
         self.line = None;
+        self.looking = None;
         self.ready = None;
         self.stop.check()?;
         let fault = |error| from_kafka(Call::Client, &error, &self.settings.brokers);
         let producer: BaseProducer<Deliveries> = client::producer(&self.settings)
             .create_with_context(Deliveries::default())
             .map_err(fault)?;
-        // First the fence, then the position: else an earlier instance could still store a newer one.
         self.init(&producer)?;
-        let stored = newest(&self.settings, End::HighWatermark)?;
         self.ready = Some(producer);
-        Ok(stored)
+        Ok(())
     }
 
-    fn open(&mut self, checkpoint: &mut Checkpoint) -> Result<(), SinkError> {
+    /// Begins to work behind a checkpoint that is still to be stored, and fills in what is known of the topics.
+    fn line_up(&mut self, checkpoint: &mut Checkpoint) -> Result<(), SinkError> {
         let producer = self
             .ready
             .take()
@@ -293,6 +289,19 @@ impl Sink for Kafka {
             shared,
             thread: Some(thread),
         });
+        Ok(())
+    }
+}
+
+impl Sink for Kafka {
+    fn recover(&mut self) -> Result<Option<Checkpoint>, SinkError> {
+        // First the fence, then the position: else an earlier instance could still store a newer one.
+        self.fence()?;
+        newest(&self.settings, End::HighWatermark)
+    }
+
+    fn open(&mut self, checkpoint: &mut Checkpoint) -> Result<(), SinkError> {
+        self.line_up(checkpoint)?;
         let opened = self.commit(checkpoint).and_then(|()| self.opened(checkpoint));
         if opened.is_err() {
             self.line = None;
@@ -315,6 +324,18 @@ impl Sink for Kafka {
     fn commit(&mut self, checkpoint: &Checkpoint) -> Result<(), SinkError> {
         self.line()?.shared.commits.fetch_add(1, Ordering::AcqRel);
         self.tell(Command::Commit(Box::new(checkpoint.clone())))
+    }
+
+    fn sweep(&mut self, wanted: &Sweep<'_>) -> Result<Option<Found>, SinkError> {
+        let Some(looking) = self.looking.as_ref().filter(|looking| looking.look == wanted.look) else {
+            self.looking = Some(Looking::begin(&self.settings, &self.stop, wanted)?);
+            return Ok(None);
+        };
+        let found = looking.found();
+        if !matches!(found, Ok(None)) {
+            self.looking = None;
+        }
+        found
     }
 
     fn progress(&mut self) -> Result<Progress, SinkError> {
@@ -342,40 +363,4 @@ pub fn read_position(settings: &Settings) -> Result<Option<Checkpoint>, SinkErro
 /// A halt where they are not those the position rests on.
 pub fn compare(settings: &Settings, stored: &Checkpoint) -> Result<(), SinkError> {
     topics::same(settings, stored, &topics::describe(settings)?)
-}
-
-/// Stores the first position of a bridge (its nonce becomes `checkpoint.nonce`); makes missing topics if it may.
-///
-/// # Errors
-/// Halts where there is a position already.
-pub fn store_first(settings: &Settings, checkpoint: &Checkpoint) -> Result<Checkpoint, SinkError> {
-    if let Some(stored) = read_position(settings)? {
-        return Err(SinkError::Halt(Box::new(
-            Finding::error(
-                Cause::Surroundings,
-                "kafka.position_exists",
-                format!(
-                    "bridge {} has a position already ({})",
-                    settings.name, stored.commit_end_lsn
-                ),
-            )
-            .because("storing another one would lose or repeat what lies between")
-            .repair("walbridge recover -c FILE"),
-        )));
-    }
-    store_over(settings, checkpoint)
-}
-
-/// Stores a position in place of whatever is stored; fences a bridge that runs. For an operator's decision only.
-///
-/// An empty `cluster_id` and empty `partitions` accept the cluster and the counts as they are.
-///
-/// # Errors
-/// See [`SinkError`].
-pub fn store_over(settings: &Settings, checkpoint: &Checkpoint) -> Result<Checkpoint, SinkError> {
-    let mut sink = Kafka::new(settings.clone(), checkpoint.nonce.clone())?;
-    let mut stored = checkpoint.clone();
-    sink.recover()?;
-    sink.open(&mut stored)?;
-    Ok(stored)
 }

@@ -76,3 +76,21 @@ impl Shared {
         Lsn(self.durable.load(Ordering::Acquire))
     }
 }
+
+/// Ends every wait of a sink, from another thread.
+#[derive(Clone, Debug, Default)]
+pub struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    /// Makes every call that waits, and every later one, give up with a transient error.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    pub(super) fn check(&self) -> Result<(), SinkError> {
+        if self.0.load(Ordering::Acquire) {
+            return Err(SinkError::Transient("the sink was told to stop".to_owned()));
+        }
+        Ok(())
+    }
+}

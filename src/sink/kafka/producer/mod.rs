@@ -13,12 +13,12 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 
 use crate::flow::checkpoint::Checkpoint;
-use crate::flow::record::{RecordSpan, Records};
+use crate::flow::record::{Partition, RecordSpan, Records};
 use crate::sink::SinkError;
-use crate::sink::kafka::checkpoint::encode;
 use crate::sink::kafka::client::{Deliveries, position_topic};
 use crate::sink::kafka::errors::{Call, goes_on};
 use crate::sink::kafka::partition::partition;
+use crate::sink::kafka::reading::checkpoint::{Declared, declared_key, encode};
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::shared::{Command, Parts, Shared};
 
@@ -207,7 +207,11 @@ impl Worker {
         let index = usize::from(span.topic.0);
         let topic = settings.written.get(index).map_or("", |topic| topic.name.as_str());
         let count = self.partitions.get(index).copied().unwrap_or(0);
-        let Some(partition) = partition(records.part(&span.partition_by), count) else {
+        let found = match &span.partition {
+            Partition::Of(bytes) => partition(records.part(bytes), count),
+            Partition::Number(number) => (0..count).contains(number).then_some(*number),
+        };
+        let Some(partition) = found else {
             return Err(SinkError::Transient(format!("topic {topic} has no partitions")).into());
         };
         let mut record = BaseRecord::with_opaque_to(topic, usize::from(span.kind.0))
@@ -290,6 +294,14 @@ impl Worker {
         let value = encode(checkpoint)?;
         let topic = position_topic(&self.settings);
         let settings = Arc::clone(&self.settings);
+        // The newest record of the topic is the position.
+        if let Some(declared) = &checkpoint.declared {
+            let (key, value) = (declared_key(&settings), encode(&Declared::of(checkpoint, declared))?);
+            let record = BaseRecord::with_opaque_to(topic.as_str(), POSITION)
+                .partition(0)
+                .key(key.as_bytes());
+            self.send(record.payload(value.as_slice()))?;
+        }
         let record = BaseRecord::with_opaque_to(topic.as_str(), POSITION)
             .partition(0)
             .key(settings.name.as_bytes());

@@ -6,9 +6,9 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::producer::Producer as _;
 
 use crate::sink::SinkError;
-use crate::sink::kafka::checkpoint::{End, newest};
 use crate::sink::kafka::errors::{Call, Class, class, from_code, from_kafka};
 use crate::sink::kafka::producer::{Stage, Worker};
+use crate::sink::kafka::reading::checkpoint::{End, newest};
 
 impl Worker {
     /// Whether something went wrong in the background.

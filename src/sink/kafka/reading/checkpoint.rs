@@ -1,28 +1,26 @@
 //! The position record, as it is kept in the position topic.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::message::Message as _;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use serde::{Deserialize, Serialize};
 
 use crate::finding::{Cause, Finding};
 use crate::flow::checkpoint::Checkpoint;
+use crate::flow::declaration::Declarations;
 use crate::sink::SinkError;
-use crate::sink::kafka::client::{Told, consumer, position_topic};
-use crate::sink::kafka::errors::{Call, from_kafka};
+use crate::sink::kafka::client::position_topic;
+use crate::sink::kafka::reading::{COMMITTED, Patience, UNCOMMITTED, client, extent, let_go, through};
 use crate::sink::kafka::settings::Settings;
-use crate::sink::kafka::topics;
+use crate::sink::kafka::{Stop, topics};
 
-/// How long a read may take.
-const READ_MAX: Duration = Duration::from_secs(20);
-
-/// What was aborted is never read.
-const COMMITTED: &str = "read_committed";
+/// How long nothing may come.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
 
 /// Where the reading ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
+pub(in crate::sink::kafka) enum End {
     /// At the high watermark: for who has fenced every other producer, so that nothing is open below it for long.
     HighWatermark,
     /// Where no transaction is open: for a look beside a bridge that runs.
@@ -32,89 +30,86 @@ pub(super) enum End {
 impl End {
     fn isolation(self) -> &'static str {
         match self {
-            Self::HighWatermark => "read_uncommitted",
+            Self::HighWatermark => UNCOMMITTED,
             Self::Stable => COMMITTED,
         }
     }
 }
 
 /// The newest committed checkpoint; none where the topic is empty or missing.
-pub(super) fn newest(settings: &Settings, end: End) -> Result<Option<Checkpoint>, SinkError> {
+pub(in crate::sink::kafka) fn newest(settings: &Settings, end: End) -> Result<Option<Checkpoint>, SinkError> {
     let topic = position_topic(settings);
-    let fault = |error| from_kafka(Call::Read, &error, &topic);
-    let client = |isolation| -> Result<BaseConsumer<Told>, SinkError> {
-        consumer(settings, isolation).create_with_context(Told).map_err(fault)
-    };
-    // ListOffsets answers as its client's isolation level asks: the last stable offset for read_committed.
-    let asking = client(end.isolation())?;
+    let asking = client(settings, end.isolation())?;
     if !topics::describe_by(asking.client(), settings)?
         .partitions
         .contains_key(&topic)
     {
         return Ok(None);
     }
-    let (low, high) = asking
-        .fetch_watermarks(&topic, 0, Duration::from_secs(10))
-        .map_err(fault)?;
-    if high <= low {
-        return Ok(None);
-    }
+    let stretch = extent(&asking, &topic, 0)?;
     let reading = match end {
         End::Stable => asking,
         End::HighWatermark => {
             let_go(asking);
-            client(COMMITTED)?
+            client(settings, COMMITTED)?
         }
     };
-    let mut from = TopicPartitionList::new();
-    from.add_partition_offset(&topic, 0, Offset::Offset(low))
-        .map_err(fault)?;
-    reading.assign(&from).map_err(fault)?;
-    let begun = Instant::now();
-    let mut last = None;
-    // Markers of ended transactions take offsets too and are never handed out: only the position passes them.
-    while reached(&reading, &topic).map_err(fault)? < high {
-        if begun.elapsed() > READ_MAX {
-            return Err(SinkError::Transient(format!(
-                "cannot read {topic} to offset {high} within {} s",
-                READ_MAX.as_secs()
-            )));
+    let patience = Patience {
+        silence_max: SILENCE_MAX,
+        stop: &Stop::default(),
+    };
+    let (mut last, mut declared) = (None, None);
+    through(&reading, &stretch, patience, |message| {
+        let key = message.key().unwrap_or_default();
+        let value = message.payload().map(<[u8]>::to_vec);
+        if key == declared_key(settings).as_bytes() {
+            declared = value;
+        } else {
+            last = Some((message.offset(), key.to_vec(), value));
         }
-        match reading.poll(Duration::from_millis(5)) {
-            Some(Ok(message)) => {
-                last = Some((
-                    message.offset(),
-                    message.key().unwrap_or_default().to_vec(),
-                    message.payload().map(<[u8]>::to_vec),
-                ));
-            }
-            Some(Err(error)) => return Err(fault(error)),
-            None => {}
-        }
-    }
+    })?;
     let_go(reading);
-    match last {
-        Some((offset, key, value)) => decode(settings, offset, &key, value.as_deref()),
-        None => Ok(None),
+    let Some((offset, key, value)) = last else {
+        return Ok(None);
+    };
+    let found = decode(settings, offset, &key, value.as_deref())?;
+    Ok(found.map(|checkpoint| Checkpoint {
+        // What another version wrote otherwise is not known, as if it had not been written.
+        declared: declared
+            .and_then(|value| serde_json::from_slice::<ReadDeclared>(&value).ok())
+            .map(|read| read.declared),
+        ..checkpoint
+    }))
+}
+
+/// The record that says how entities are declared: a position too, for whoever reads every record of the topic as one.
+#[derive(Serialize)]
+pub(in crate::sink::kafka) struct Declared<'a> {
+    #[serde(flatten)]
+    at: &'a Checkpoint,
+    declared: &'a Declarations,
+}
+
+impl<'a> Declared<'a> {
+    pub(in crate::sink::kafka) fn of(at: &'a Checkpoint, declared: &'a Declarations) -> Self {
+        Self { at, declared }
     }
 }
 
-/// Closing a consumer takes a step of 100 ms of its library, for which a start need not wait.
-fn let_go(consumer: BaseConsumer<Told>) {
-    drop(std::thread::spawn(move || drop(consumer)));
+/// What is read of it.
+#[derive(Deserialize)]
+struct ReadDeclared {
+    declared: Declarations,
 }
 
-fn reached(reading: &BaseConsumer<Told>, topic: &str) -> Result<i64, rdkafka::error::KafkaError> {
-    let position = reading.position()?;
-    Ok(position
-        .find_partition(topic, 0)
-        .and_then(|element| element.offset().to_raw())
-        .unwrap_or(-1))
+/// Key of the record that says how entities are declared.
+pub(in crate::sink::kafka) fn declared_key(settings: &Settings) -> String {
+    format!("{}.declared", settings.name)
 }
 
-/// The record's value.
-pub(super) fn encode(checkpoint: &Checkpoint) -> Result<Vec<u8>, SinkError> {
-    serde_json::to_vec(checkpoint).map_err(|error| {
+/// A record's value: a position, or how entities are declared.
+pub(in crate::sink::kafka) fn encode(stored: &impl Serialize) -> Result<Vec<u8>, SinkError> {
+    serde_json::to_vec(stored).map_err(|error| {
         SinkError::Halt(Box::new(Finding::error(
             Cause::Surroundings,
             "kafka.position_unwritable",

@@ -1,0 +1,116 @@
+//! The newest epoch that the mapped topics tell of, for a bridge whose position is gone.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::{Headers as _, Message};
+use serde::Deserialize;
+
+use crate::flow::position::POSITION_TEXT_BYTES;
+use crate::sink::SinkError;
+use crate::sink::kafka::client::Told;
+use crate::sink::kafka::reading::{COMMITTED, Patience, Stretch, client, extent, let_go, through};
+use crate::sink::kafka::settings::Settings;
+use crate::sink::kafka::{Stop, topics};
+
+/// How long nothing may come.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
+/// How far from a partition's end is looked, step by step: markers and aborted records stand there too.
+const LOOKS: [i64; 3] = [1_000, 100_000, i64::MAX];
+
+/// The highest epoch in the last records of the mapped topics; none where they hold no record of a bridge.
+///
+/// # Errors
+/// See [`SinkError`].
+pub fn newest_epoch(settings: &Settings) -> Result<Option<u16>, SinkError> {
+    let reading = client(settings, COMMITTED)?;
+    let there = topics::describe_by(reading.client(), settings)?.partitions;
+    let mut newest = None;
+    for topic in &settings.written {
+        for partition in 0..there.get(&topic.name).copied().unwrap_or(0) {
+            let whole = extent(&reading, &topic.name, partition)?;
+            newest = newest.max(at_end(&reading, &whole)?);
+        }
+    }
+    let_go(reading);
+    Ok(newest)
+}
+
+fn at_end(reading: &BaseConsumer<Told>, whole: &Stretch) -> Result<Option<u16>, SinkError> {
+    let stop = Stop::default();
+    let patience = Patience {
+        silence_max: SILENCE_MAX,
+        stop: &stop,
+    };
+    for look in LOOKS {
+        let end = Stretch {
+            low: whole.high.saturating_sub(look).max(whole.low),
+            ..whole.clone()
+        };
+        let mut newest = None;
+        through(reading, &end, patience, |message| {
+            newest = newest.max(epoch_of(message));
+        })?;
+        if newest.is_some() || end.low == whole.low {
+            return Ok(newest);
+        }
+    }
+    Ok(None)
+}
+
+/// What is read of a document.
+#[derive(Deserialize)]
+struct Document<'a> {
+    #[serde(borrow)]
+    sequence: Cow<'a, str>,
+}
+
+fn epoch_of(message: &impl Message) -> Option<u16> {
+    if let Some(value) = message.payload() {
+        let document: Document<'_> = serde_json::from_slice(value).ok()?;
+        return epoch(document.sequence.as_bytes());
+    }
+    let mut headers = message.headers()?.iter();
+    let sequence = headers.find(|header| header.key == "ce_sequence")?.value?;
+    epoch(sequence)
+}
+
+/// The epoch of a `sequence`; none where the text is none.
+fn epoch(sequence: &[u8]) -> Option<u16> {
+    let text = std::str::from_utf8(sequence).ok()?;
+    let (epoch, _) = text.split_once('-')?;
+    let is_one = text.len() == POSITION_TEXT_BYTES && epoch.len() == 4;
+    is_one.then(|| u16::from_str_radix(epoch, 16).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use rdkafka::Timestamp;
+    use rdkafka::message::{Header, OwnedHeaders, OwnedMessage};
+
+    use super::*;
+
+    fn message(value: Option<&str>, sequence: Option<&str>) -> OwnedMessage {
+        let headers = sequence.map(|value| {
+            OwnedHeaders::new().insert(Header {
+                key: "ce_sequence",
+                value: Some(value),
+            })
+        });
+        let value = value.map(|value| value.as_bytes().to_vec());
+        OwnedMessage::new(value, None, "orders".to_owned(), Timestamp::NotAvailable, 0, 0, headers)
+    }
+
+    #[test]
+    fn an_epoch_is_read_from_values_and_tombstones_and_from_nothing_else() {
+        let sequence = "001F-000000016B374800-00000003-01";
+        let value = format!(r#"{{"sequence":"{sequence}","data":{{"sequence":"7"}}}}"#);
+        assert_eq!(epoch_of(&message(Some(&value), None)), Some(0x1F));
+        assert_eq!(epoch_of(&message(None, Some(sequence))), Some(0x1F));
+        for foreign in ["{}", "text", r#"{"sequence":"1-2"}"#, r#"{"sequence":7}"#] {
+            assert_eq!(epoch_of(&message(Some(foreign), Some(sequence))), None, "{foreign}");
+        }
+        assert_eq!(epoch_of(&message(None, None)), None);
+    }
+}

@@ -1,0 +1,60 @@
+//! Positions that are stored by an operator's decision, where no bridge goes on from what is there.
+
+mod epoch;
+
+use crate::finding::{Cause, Finding};
+use crate::flow::checkpoint::Checkpoint;
+use crate::flow::record::Records;
+use crate::sink::kafka::settings::Settings;
+use crate::sink::kafka::{Kafka, read_position};
+use crate::sink::{Sink as _, SinkError};
+
+pub use crate::sink::kafka::anew::epoch::newest_epoch;
+
+/// Stores the first position of a bridge (its nonce becomes `checkpoint.nonce`); makes missing topics if it may.
+///
+/// # Errors
+/// Halts where there is a position already.
+pub fn store_first(settings: &Settings, checkpoint: &Checkpoint) -> Result<Checkpoint, SinkError> {
+    if let Some(stored) = read_position(settings)? {
+        return Err(SinkError::Halt(Box::new(
+            Finding::error(
+                Cause::Surroundings,
+                "kafka.position_exists",
+                format!(
+                    "bridge {} has a position already ({})",
+                    settings.name, stored.commit_end_lsn
+                ),
+            )
+            .because("storing another one would lose or repeat what lies between")
+            .repair("walbridge recover -c FILE"),
+        )));
+    }
+    store_over(settings, checkpoint)
+}
+
+/// Stores a position in place of whatever is stored, readable or not; fences a bridge that runs. For an operator's
+/// decision only.
+///
+/// An empty `cluster_id` and empty `partitions` accept the cluster and the counts as they are.
+///
+/// # Errors
+/// See [`SinkError`].
+pub fn store_over(settings: &Settings, checkpoint: &Checkpoint) -> Result<Checkpoint, SinkError> {
+    store_with(settings, checkpoint, Records::default())
+}
+
+/// As [`store_over`], in one transaction with these records.
+///
+/// # Errors
+/// See [`SinkError`].
+pub fn store_with(settings: &Settings, checkpoint: &Checkpoint, records: Records) -> Result<Checkpoint, SinkError> {
+    let mut sink = Kafka::new(settings.clone(), checkpoint.nonce.clone())?;
+    let mut stored = checkpoint.clone();
+    sink.fence()?;
+    sink.line_up(&mut stored)?;
+    sink.append(records)?;
+    sink.commit(&stored)?;
+    sink.opened(&stored)?;
+    Ok(stored)
+}

@@ -1,0 +1,123 @@
+//! Partitions read from end to end, without a group.
+
+pub(super) mod checkpoint;
+pub(super) mod sweep;
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::message::BorrowedMessage;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+
+use crate::sink::SinkError;
+use crate::sink::kafka::Stop;
+use crate::sink::kafka::client::{Told, consumer};
+use crate::sink::kafka::errors::{Call, from_kafka};
+use crate::sink::kafka::settings::Settings;
+
+/// What was aborted is never read.
+pub(super) const COMMITTED: &str = "read_committed";
+/// For who asks where a partition ends, open transactions included: ListOffsets answers as its client's isolation level
+/// asks, with the last stable offset for [`COMMITTED`].
+pub(super) const UNCOMMITTED: &str = "read_uncommitted";
+
+/// A part of a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stretch {
+    pub(super) topic: String,
+    pub(super) partition: i32,
+    /// The first offset.
+    pub(super) low: i64,
+    /// The one behind the last.
+    pub(super) high: i64,
+}
+
+/// How long is waited.
+#[derive(Clone, Copy)]
+pub(super) struct Patience<'a> {
+    /// For anything more to come.
+    pub(super) silence_max: Duration,
+    /// Ends every wait.
+    pub(super) stop: &'a Stop,
+}
+
+/// A client that reads.
+pub(super) fn client(settings: &Settings, isolation: &str) -> Result<BaseConsumer<Told>, SinkError> {
+    let made = consumer(settings, isolation).create_with_context(Told);
+    made.map_err(|error| from_kafka(Call::Read, &error, &settings.brokers))
+}
+
+/// What a partition holds now, as the client's isolation level sees it.
+pub(super) fn extent(asking: &BaseConsumer<Told>, topic: &str, partition: i32) -> Result<Stretch, SinkError> {
+    let (low, high) = asking
+        .fetch_watermarks(topic, partition, Duration::from_secs(10))
+        .map_err(|error| from_kafka(Call::Read, &error, topic))?;
+    Ok(Stretch {
+        topic: topic.to_owned(),
+        partition,
+        low,
+        high,
+    })
+}
+
+/// Reads a stretch from its first offset to its last.
+///
+/// # Errors
+/// Transient where nothing came for too long.
+pub(super) fn through(
+    reading: &BaseConsumer<Told>,
+    stretch: &Stretch,
+    patience: Patience<'_>,
+    mut each: impl FnMut(&BorrowedMessage<'_>),
+) -> Result<(), SinkError> {
+    let Stretch {
+        topic,
+        partition,
+        low,
+        high,
+    } = stretch;
+    let fault = |error| from_kafka(Call::Read, &error, topic);
+    if high <= low {
+        return Ok(());
+    }
+    let mut from = TopicPartitionList::new();
+    from.add_partition_offset(topic, *partition, Offset::Offset(*low))
+        .map_err(fault)?;
+    reading.assign(&from).map_err(fault)?;
+    let mut heard = (Instant::now(), *low);
+    loop {
+        // Markers of ended transactions take offsets too and are never handed out: only the position passes them.
+        let reached = reached(reading, topic, *partition).map_err(fault)?;
+        if reached >= *high {
+            return Ok(());
+        }
+        patience.stop.check()?;
+        if reached > heard.1 {
+            heard = (Instant::now(), reached);
+        }
+        if heard.0.elapsed() > patience.silence_max {
+            return Err(SinkError::Transient(format!(
+                "cannot read partition {partition} of {topic} to offset {high}: nothing came for {} s",
+                patience.silence_max.as_secs()
+            )));
+        }
+        match reading.poll(Duration::from_millis(5)) {
+            Some(Ok(message)) => each(&message),
+            Some(Err(error)) => return Err(fault(error)),
+            None => {}
+        }
+    }
+}
+
+/// Closing a consumer takes a step of 100 ms of its library, for which nobody need wait.
+pub(super) fn let_go(consumer: BaseConsumer<Told>) {
+    drop(std::thread::spawn(move || drop(consumer)));
+}
+
+fn reached(reading: &BaseConsumer<Told>, topic: &str, partition: i32) -> Result<i64, rdkafka::error::KafkaError> {
+    let position = reading.position()?;
+    Ok(position
+        .find_partition(topic, partition)
+        .and_then(|element| element.offset().to_raw())
+        .unwrap_or(-1))
+}
