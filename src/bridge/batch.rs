@@ -11,7 +11,8 @@ use crate::bridge::BridgeError;
 use crate::bridge::old::Published;
 use crate::finding::{Cause, Finding};
 use crate::flow::change::{Asked, Transaction};
-use crate::flow::checkpoint::{Checkpoint, OldRows};
+use crate::flow::checkpoint::Checkpoint;
+use crate::flow::generation::OldRows;
 use crate::flow::position::Lsn;
 use crate::flow::record::Records;
 use crate::sink::Sink;
@@ -57,6 +58,8 @@ pub struct Batch {
     /// Since when complete transactions wait for their commit.
     pending: Option<Instant>,
     stored: Instant,
+    /// Commits handed over.
+    commits: u64,
     /// Whether this run has committed anything: the first transaction after a start is not made to wait.
     begun: Begun,
 }
@@ -81,6 +84,7 @@ impl Batch {
             told: 0,
             pending: None,
             stored: Instant::now(),
+            commits: 0,
             begun: Begun::No,
         }
     }
@@ -88,6 +92,16 @@ impl Batch {
     /// History of the source.
     pub fn epoch(&self) -> u16 {
         self.checkpoint.epoch
+    }
+
+    /// Everything that committed up to here is published with what is complete.
+    pub(super) fn position(&self) -> Lsn {
+        self.checkpoint.commit_end_lsn
+    }
+
+    /// How many partitions a topic has; a sink that counts none has one.
+    pub(super) fn partitions(&self, topic: &str) -> i32 {
+        self.checkpoint.partitions.get(topic).copied().unwrap_or(1)
     }
 
     /// How long the source may be waited for.
@@ -167,6 +181,20 @@ impl Batch {
         self.complete_records = self.records.spans.len();
     }
 
+    /// Number of the commit that covers everything that is complete by now.
+    pub(super) fn mark(&self) -> u64 {
+        self.commits.saturating_add(u64::from(self.pending.is_some()))
+    }
+
+    /// Whether the commit with this number is stored.
+    ///
+    /// # Errors
+    /// The sink's.
+    pub(super) fn is_stored<K: Sink>(&self, mark: u64, sink: &mut K) -> Result<bool, BridgeError> {
+        let in_flight = u64::try_from(sink.progress()?.commits_in_flight).unwrap_or(u64::MAX);
+        Ok(self.commits.saturating_sub(in_flight) >= mark)
+    }
+
     /// Hands a buffer over that the open transaction alone fills. What is complete before it is committed first, so that
     /// a giant transaction holds nobody else up, also where it tells nothing. A small one is waited for: a commit within
     /// each transaction that happens to fill a buffer would be one for every buffer.
@@ -213,6 +241,10 @@ impl Batch {
     /// The sink's.
     pub fn commit_if_idle<K: Sink>(&mut self, sink: &mut K, seen: Lsn, asked: Asked) -> Result<(), BridgeError> {
         if sink.progress()?.commits_in_flight > 0 {
+            // Old rows come while nothing else does, faster than they are stored.
+            if self.open.is_none() && self.records.bytes.len() >= BUFFER_BYTES_MAX {
+                self.append(sink)?;
+            }
             return Ok(());
         }
         if self.pending.is_some() {
@@ -278,6 +310,7 @@ impl Batch {
             self.append(sink)?;
         }
         sink.commit(&self.checkpoint)?;
+        self.commits = self.commits.saturating_add(1);
         self.tally.seal(self.checkpoint.commit_end_lsn.0);
         self.told = 0;
         self.pending = None;

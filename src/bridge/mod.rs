@@ -1,8 +1,10 @@
 //! The whole way of a change, from the source to the sink, on one screen: [`run`].
 
 pub mod batch;
+mod declared;
 mod names;
 mod old;
+pub mod orders;
 pub mod supervise;
 mod tables;
 #[cfg(test)]
@@ -12,11 +14,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::bridge::batch::Batch;
+use crate::bridge::declared::declare;
 use crate::bridge::old::Turns;
 use crate::bridge::tables::Tables;
 use crate::encoding::Encoder;
 use crate::finding::Finding;
 use crate::flow::change::Step;
+use crate::flow::declaration::Declarations;
 use crate::flow::event::{DomainEvent, Origin};
 use crate::flow::position::Lsn;
 use crate::flow::record::Records;
@@ -27,7 +31,8 @@ use crate::sink::{Sink, SinkError};
 use crate::source::{Hold, Source, SourceError};
 use crate::telemetry::{State, Status, Tally};
 
-pub use crate::bridge::old::Old;
+pub use crate::bridge::declared::{Accept, undecided};
+pub use crate::bridge::old::{Markers, MaySelect, Old};
 
 /// Why a run ended without being asked to.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +73,10 @@ pub struct Works<'a> {
     pub old: Old<'a>,
     /// Fingerprint of the mapping, kept in the position.
     pub fingerprint: &'a str,
+    /// How entities are declared, kept beside it.
+    pub declared: &'a Declarations,
+    /// Whether an operator has decided for what changed of that.
+    pub accept: Accept,
     /// Asked to stop.
     pub stop: &'a AtomicBool,
     /// What operators see.
@@ -92,10 +101,12 @@ pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, works: Works<'_>) -
     let marks = stored.as_ref().map(|stored| stored.tables.clone()).unwrap_or_default();
     let mut checkpoint = source.prove(stored)?;
     works.fingerprint.clone_into(&mut checkpoint.mapping);
+    let changed = declare(works.declared, works.accept, &mut checkpoint)?;
+    let mut turns = Turns::new((works.mapping, status), (works.old, &changed), &mut checkpoint)?;
     sink.open(&mut checkpoint)?;
+    checkpoint.declared = None;
     status.set_state(State::Streaming);
 
-    let mut turns = Turns::new((works.mapping, status), works.old, &checkpoint)?;
     let mut batch = Batch::new(checkpoint, status.tally());
     let mut tables = Tables::new(works.mapping, status, &marks);
     let carried = carry(source, sink, works, (&mut batch, &mut tables, &mut turns));
@@ -137,8 +148,7 @@ fn carry<S: Source, K: Sink>(
         encoder,
         stop,
         status,
-        old: _,
-        fingerprint: _,
+        ..
     } = works;
     let mut desk = Desk::default();
     while !stop.load(Ordering::Relaxed) {
@@ -173,7 +183,7 @@ fn carry<S: Source, K: Sink>(
                     mapping
                         .tell(&followed.fitted, &change, &at, (&mut desk, &mut scribe))
                         .map_err(|row| BridgeError::Halt(Box::new(row.finding(transaction.commit_lsn))))?;
-                    turns.touch(&change, records.spans.get(first..).unwrap_or_default());
+                    turns.touch(&change, (records, first));
                 }
                 batch.hand_over_if_full(sink)?;
                 if batch.is_a_pause() {
@@ -184,13 +194,13 @@ fn carry<S: Source, K: Sink>(
             Step::Truncate { table_oids } => tables.refuse_truncate(table_oids, batch.open_transaction())?,
             Step::Commit { end_lsn } => {
                 batch.complete(end_lsn)?;
-                turns.take(source, end_lsn, (batch, &mut desk, encoder, &tables.kinds))?;
+                turns.take((source, sink), end_lsn, (batch, &mut desk, encoder, &tables.kinds))?;
                 batch.commit_if_due(sink, source.distance())?;
                 source.acknowledge(batch.durable(sink, status, end_lsn)?);
                 status.heard(source.silence());
             }
             Step::Drained { seen_lsn, asked } => {
-                turns.take(source, seen_lsn, (batch, &mut desk, encoder, &tables.kinds))?;
+                turns.take((source, sink), seen_lsn, (batch, &mut desk, encoder, &tables.kinds))?;
                 batch.commit_if_idle(sink, seen_lsn, asked)?;
                 source.acknowledge(batch.durable(sink, status, seen_lsn)?);
                 status.heard(source.silence());

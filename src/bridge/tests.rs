@@ -1,8 +1,11 @@
 //! When what is told is handed over, and when it is committed.
 
 use super::*;
-use crate::flow::change::{CommitTime, Transaction};
+use crate::backfill::sweep::{Found, Sweep};
+use crate::flow::change::{Asked, CommitTime, Transaction};
 use crate::flow::checkpoint::Checkpoint;
+use crate::flow::generation::OldRows;
+use crate::flow::record::{Partition, RecordSpan};
 use crate::sink::Progress;
 use crate::sink::contract::checkpoint;
 use crate::source::Distance;
@@ -15,8 +18,9 @@ enum Told {
     Commit,
 }
 
+/// And how many commits it says are under way.
 #[derive(Default)]
-struct Listing(Vec<Told>);
+struct Listing(Vec<Told>, usize);
 
 impl Listing {
     fn commits(&self) -> usize {
@@ -46,8 +50,12 @@ impl Sink for Listing {
     fn progress(&mut self) -> Result<Progress, SinkError> {
         Ok(Progress {
             durable_lsn: Lsn::INVALID,
-            commits_in_flight: 0,
+            commits_in_flight: self.1,
         })
+    }
+
+    fn sweep(&mut self, _: &Sweep<'_>) -> Result<Option<Found>, SinkError> {
+        Ok(None)
     }
 }
 
@@ -68,7 +76,8 @@ fn tell(batch: &mut Batch, sink: &mut Listing, lsns: std::ops::Range<u64>, rows:
             let start = records.bytes.len();
             records.bytes.resize(start + RECORD_BYTES, b'x');
             let mut span = template.clone();
-            (span.key, span.partition_by, span.time) = (start..start + RECORD_BYTES, start..start, start..start);
+            (span.key, span.time) = (start..start + RECORD_BYTES, start..start);
+            span.partition = Partition::Number(0);
             records.spans.push(span);
             batch.hand_over_if_full(sink).unwrap();
         }
@@ -109,4 +118,32 @@ fn a_giant_transaction_holds_up_nobody_and_is_handed_over_in_buffers() {
     );
     assert_eq!(sink.commits(), 1, "{:?}", sink.0);
     assert!(sink.0.len() >= 7, "{:?}", sink.0);
+}
+
+#[test]
+fn old_rows_that_come_while_a_commit_is_under_way_are_handed_over_in_buffers() {
+    let (mut batch, mut sink) = begun();
+    sink.1 = 1;
+    let template = crate::sink::contract::records(&[("k", None)], 1).spans.remove(0);
+    for _ in 0..5 {
+        let (records, _) = batch.paper();
+        for _ in 0..1_000 {
+            let start = records.bytes.len();
+            records.bytes.resize(start + RECORD_BYTES, b'x');
+            let (key, time) = (start..start + RECORD_BYTES, start..start);
+            records.spans.push(RecordSpan {
+                key,
+                time,
+                partition: Partition::Number(0),
+                ..template.clone()
+            });
+        }
+        batch.complete_old(OldRows::default());
+        batch.commit_if_idle(&mut sink, Lsn(0x300), Asked::No).unwrap();
+    }
+    assert!(sink.0.len() >= 4, "{:?}", sink.0);
+    assert_eq!(sink.commits(), 0, "{:?}", sink.0);
+    sink.1 = 0;
+    batch.commit_if_idle(&mut sink, Lsn(0x300), Asked::No).unwrap();
+    assert_eq!(sink.commits(), 1, "{:?}", sink.0);
 }

@@ -1,20 +1,25 @@
 //! What operators see: one status value that the bridge writes and the HTTP room reads, and every metric's name.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use progress::Watched;
+
 mod meters;
+mod progress;
 mod report;
 mod spread;
 mod tally;
 #[cfg(test)]
 mod tests;
+mod words;
 
 pub use meters::Meters;
+pub use progress::{Account, Progress, Share, Telling};
 pub use report::{EntityCount, EventCount, Positions, Report, SlotSize, Told};
 pub use tally::{Operation, Tally};
+pub use words::{Age, Grouped};
 
 /// Stands for "everything seen is durable".
 const NOTHING_OPEN: i64 = i64::MAX;
@@ -97,8 +102,8 @@ struct Story {
     restart: Option<(Instant, String, String)>,
     halt: Option<(Instant, String)>,
     slot: Option<SlotSize>,
-    /// Old rows still to be read, by entity.
-    remaining: BTreeMap<String, u64>,
+    /// How far old rows are told, by entity.
+    old_rows: Vec<Watched>,
 }
 
 /// The one status of a bridge. Writing costs a few relaxed stores; reading gives a [`Report`] or the metrics.
@@ -141,7 +146,7 @@ impl Status {
                 restart: None,
                 halt: None,
                 slot: None,
-                remaining: BTreeMap::new(),
+                old_rows: Vec::new(),
             }),
         }
     }
@@ -206,13 +211,28 @@ impl Status {
         self.durable_lsn.fetch_max(confirmed_lsn, Ordering::Relaxed);
     }
 
-    /// About so many old rows of an entity are still to be read; none: all are.
-    pub fn remaining(&self, entity: &str, rows: Option<u64>) {
+    /// How far old rows are told, of all entities that have some.
+    pub fn old_rows(&self, accounts: Vec<Account>) {
+        let now = Instant::now();
         let mut story = self.story();
-        match rows {
-            Some(rows) => drop(story.remaining.insert(entity.to_owned(), rows)),
-            None => drop(story.remaining.remove(entity)),
+        let mut before = std::mem::take(&mut story.old_rows);
+        for account in accounts {
+            let known = before.iter().position(|known| known.is_of(&account.entity));
+            let watched = match known.map(|place| before.swap_remove(place)) {
+                Some(mut watched) => {
+                    watched.look(account, now);
+                    watched
+                }
+                None => Watched::new(account),
+            };
+            story.old_rows.push(watched);
         }
+    }
+
+    /// The same, to be read.
+    pub fn progress(&self) -> Vec<Progress> {
+        let now = Instant::now();
+        self.story().old_rows.iter().map(|one| one.progress(now)).collect()
     }
 
     /// The bridge begins again after a transient fault; `reason` is one word for the metric, `what` the error.
@@ -308,7 +328,7 @@ impl Status {
     clippy::disallowed_methods,
     reason = "the age of a source commit is a difference of wall clocks"
 )]
-fn unix_micros() -> i64 {
+pub fn unix_micros() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since
         .ok()

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::telemetry::{KindNames, State, Status};
+use crate::telemetry::{KindNames, Progress, State, Status};
 
 /// A server that said nothing for so long is not there: it speaks at least twice in its `wal_sender_timeout` of a minute.
 const SILENCE_SECONDS_MAX: f64 = 90.0;
@@ -44,6 +44,8 @@ pub struct Report {
     pub entities: Vec<EntityCount>,
     /// Records published since then.
     pub events: Vec<EventCount>,
+    /// How far old rows are told, of every entity that has some.
+    pub backfill: Vec<Progress>,
     /// Fresh beginnings after a transient fault.
     pub restarts: u64,
     /// The last of them.
@@ -165,6 +167,7 @@ impl Status {
     pub fn report(&self) -> Report {
         let seconds = |moment: &AtomicMoment| self.ago(moment.load(Ordering::Relaxed)).map(|ago| ago.as_secs_f64());
         let names = &self.names;
+        let backfill = self.progress();
         let story = self.story();
         let entity = |(number, entity): (usize, &String)| {
             let [inserts, updates, deletes] = self.meters.changes(number);
@@ -176,7 +179,10 @@ impl Status {
                 deletes,
                 suppressed,
                 old_rows: self.meters.old_rows(number),
-                remaining_rows: story.remaining.get(entity).copied(),
+                remaining_rows: backfill
+                    .iter()
+                    .find(|one| one.entity == *entity)
+                    .and_then(Progress::remaining_rows),
             }
         };
         let event = |(number, kind): (usize, &KindNames)| EventCount {
@@ -208,6 +214,7 @@ impl Status {
             transactions: self.meters.transactions(),
             entities: names.entities.iter().enumerate().map(entity).collect(),
             events: names.kinds.iter().enumerate().map(event).collect(),
+            backfill,
             restarts: story.restarts,
             last_restart,
             last_halt: story.halt.as_ref().map(|(at, what)| told(at.elapsed(), "halt", what)),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::telemetry::{KindNames, Meters, Names, Operation, State, Status, unix_micros};
+use crate::telemetry::{Account, KindNames, Meters, Names, Operation, Share, State, Status, Telling, unix_micros};
 
 fn names() -> Names {
     let kind = |event: &str, topic| KindNames {
@@ -20,6 +20,18 @@ fn names() -> Names {
 }
 
 /// Value of a series on the metrics page.
+/// So many of 20 old rows of Orders were read.
+fn told(telling: Telling, rows: u64) -> Vec<Account> {
+    vec![Account {
+        entity: "Order".to_owned(),
+        generation: 1,
+        telling,
+        rows,
+        rows_estimate: 20,
+        share: Share::All,
+    }]
+}
+
 fn value(status: &Status, series: &str) -> Option<f64> {
     let page = status.metrics();
     let line = page
@@ -143,11 +155,17 @@ fn rows_still_to_be_read_are_shown_while_there_are_any() {
     let status = Status::new(names());
     let name = "walbridge_backfill_remaining_rows{entity=\"Order\"}";
     assert_eq!(value(&status, name), None);
-    status.remaining("Order", Some(12));
-    assert_eq!(value(&status, name), Some(12.0));
-    assert_eq!(status.report().entities[0].remaining_rows, Some(12));
-    status.remaining("Order", None);
-    assert_eq!(value(&status, name), None);
+    for telling in [Telling::Telling, Telling::Paused] {
+        status.old_rows(told(telling, 8));
+        assert_eq!(value(&status, name), Some(12.0));
+        let report = status.report();
+        assert_eq!(report.entities[0].remaining_rows, Some(12));
+        assert_eq!((report.backfill[0].state, report.backfill[0].rows), (telling, 8));
+    }
+    for telling in [Telling::Reconciling, Telling::Complete, Telling::Cancelled] {
+        status.old_rows(told(telling, 8));
+        assert_eq!(value(&status, name), None, "{telling:?}");
+    }
 }
 
 #[test]
@@ -285,7 +303,7 @@ fn a_slot_without_limit_shows_none() {
 #[test]
 fn names_are_those_on_the_page() {
     let status = Status::new(names());
-    status.remaining("Order", Some(1));
+    status.old_rows(told(Telling::Telling, 8));
     status.restarted("source", "connection lost");
     status.server(1, 1, Some(1));
     let page = status.metrics();

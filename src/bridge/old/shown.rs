@@ -1,0 +1,77 @@
+//! What operators see of old rows: what is stored of them, and never more.
+
+use crate::backfill::target::Target;
+use crate::bridge::BridgeError;
+use crate::bridge::batch::Batch;
+use crate::bridge::old::Turns;
+use crate::flow::generation::{Generation, Pace, Standing};
+use crate::sink::Sink;
+use crate::telemetry::{Account, Share, Telling};
+
+/// What is to be shown, and waits until it is stored.
+#[derive(Debug, Default)]
+pub(super) struct Showing {
+    is_stale: bool,
+    after_commit: Option<(u64, Vec<Account>)>,
+}
+
+impl Turns<'_> {
+    /// What is shown is no longer how it is.
+    pub(super) fn changed(&mut self) {
+        self.showing.is_stale = true;
+    }
+
+    /// Shows how it is at the start, which is what was stored.
+    pub(super) fn show_stored(&self) {
+        self.status.old_rows(self.accounts());
+    }
+
+    /// Shows what is stored by now.
+    pub(super) fn show<K: Sink>(&mut self, batch: &Batch, sink: &mut K) -> Result<(), BridgeError> {
+        if let Some((mark, accounts)) = self.showing.after_commit.take() {
+            if batch.is_stored(mark, sink)? {
+                self.status.old_rows(accounts);
+            } else {
+                self.showing.after_commit = Some((mark, accounts));
+            }
+        }
+        if self.showing.is_stale && self.showing.after_commit.is_none() {
+            self.showing = Showing {
+                is_stale: false,
+                after_commit: Some((batch.mark(), self.accounts())),
+            };
+        }
+        Ok(())
+    }
+
+    fn accounts(&self) -> Vec<Account> {
+        let targets = self.old.targets.iter();
+        targets
+            .map(|target| account(target, self.ledger.generation(&target.entity)))
+            .collect()
+    }
+}
+
+fn account(target: &Target, known: Option<&Generation>) -> Account {
+    Account {
+        entity: target.entity.clone(),
+        generation: known.map_or(0, |known| known.number),
+        telling: known.map_or(Telling::NeverTold, telling),
+        rows: known.map_or(0, |known| known.rows),
+        rows_estimate: target.rows_estimate,
+        share: match known.and_then(|known| known.only.as_ref()) {
+            Some(_) => Share::Some,
+            None => Share::All,
+        },
+    }
+}
+
+fn telling(known: &Generation) -> Telling {
+    match (&known.standing, known.pace) {
+        (Standing::After(_) | Standing::Sweeping, Pace::Paused) => Telling::Paused,
+        (Standing::After(_), Pace::Going) => Telling::Telling,
+        (Standing::Sweeping, Pace::Going) => Telling::Reconciling,
+        (Standing::Complete, _) => Telling::Complete,
+        (Standing::Cancelled, _) => Telling::Cancelled,
+    }
+}
