@@ -4,12 +4,17 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::backfill::ledger::NeverTold;
+use crate::backfill::pace;
+use crate::bridge::Markers;
 use crate::finding::{Finding, Place, Severity};
+use crate::flow::generation::OnGone;
 use crate::mapping::entity::Entity;
 use crate::secret::Secret;
 use crate::sink;
 use crate::source;
 
+mod declared;
 mod file;
 mod fingerprint;
 mod render;
@@ -17,6 +22,7 @@ mod resolve;
 #[cfg(test)]
 mod tests;
 
+pub use declared::declarations;
 pub use fingerprint::fingerprint;
 pub use render::{Colour, render};
 
@@ -71,9 +77,15 @@ pub struct Http {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backfill {
     /// What a start tells of entities that were never told.
-    pub on_start: OnStart,
-    /// Rows of one chunk, at most.
-    pub rows_per_chunk: usize,
+    pub on_start: NeverTold,
+    /// `delete`: what a reload that an operator asks for does with keys whose rows are gone.
+    pub on_gone: OnGone,
+    /// Whether state topics tell where a telling of old rows begins and ends.
+    pub markers: Markers,
+    /// How much may be read.
+    pub limits: pace::Limits,
+    /// Chunks that are read side by side.
+    pub readers: usize,
     /// How long one statement may hold its snapshot.
     pub snapshot_max: Duration,
 }
@@ -81,20 +93,18 @@ pub struct Backfill {
 impl Default for Backfill {
     fn default() -> Self {
         Self {
-            on_start: OnStart::States,
-            rows_per_chunk: 10_000,
+            on_start: NeverTold::Tell,
+            on_gone: OnGone::Keep,
+            markers: Markers::Left,
+            limits: pace::Limits {
+                rows_per_chunk: 10_000,
+                rows_per_second: 0,
+                bytes_per_second: 0,
+            },
+            readers: 1,
             snapshot_max: Duration::from_secs(30),
         }
     }
-}
-
-/// What a start tells of entities that were never told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OnStart {
-    /// Their present state, row by row.
-    States,
-    /// Nothing but what changes from then on.
-    Nothing,
 }
 
 /// `[limits]`

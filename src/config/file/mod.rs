@@ -6,7 +6,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::finding::{Cause, Finding, Place};
+use crate::finding::{Cause, Finding, Place, nearest, nearest_or_list};
 
 pub(super) mod report;
 mod value;
@@ -263,26 +263,6 @@ fn may_be_secret(key: &str) -> bool {
     ["password", "secret", "token", "url", "env", "file", "key"]
         .iter()
         .any(|word| key.contains(word))
-}
-
-/// The nearest of the known names.
-fn nearest<'a>(name: &str, known: &[&'a str]) -> Option<&'a str> {
-    let name = name.to_lowercase();
-    known
-        .iter()
-        .map(|known| (strsim::damerau_levenshtein(&name, &known.to_lowercase()), *known))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, known)| *distance <= 1 + known.len() / 3)
-        .map(|(_, known)| known)
-}
-
-/// The nearest of the known names, or all of them.
-pub(super) fn nearest_or_list(name: &str, known: &[&str]) -> String {
-    match nearest(name, known) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => "nothing is known here".to_owned(),
-        None => format!("known here: {}", known.join(", ")),
-    }
 }
 
 /// A key path with one more key, quoted where TOML wants it.

@@ -198,7 +198,7 @@ impl<'a> Node<'a> {
             let what = format!("{} cannot be {text:?}", self.path());
             report.push(
                 self.error("config.value", what)
-                    .repair(super::nearest_or_list(&text, &words)),
+                    .repair(crate::finding::nearest_or_list(&text, &words)),
             );
         }
         found

@@ -1,7 +1,7 @@
 //! What must fit together: names within an entity, topics and names between entities.
 
-use crate::config::file::nearest_or_list;
 use crate::config::file::report::Report;
+use crate::finding::nearest_or_list;
 use crate::finding::{Cause, Finding, Place};
 use crate::mapping::entity::{Entity, Event, Field, Located, Source};
 

@@ -123,6 +123,7 @@ fn assemble(mut main: Section<'_>, bridge: Option<Section<'_>>, included: &[Text
     source.row_bytes_max = limits.row_bytes_max;
     source.buffer_bytes_max = limits.memory_bytes_max / 8;
     source.snapshot_max = backfill.snapshot_max;
+    source.readers = backfill.readers;
     Config {
         backfill,
         name,

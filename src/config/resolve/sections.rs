@@ -3,9 +3,12 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::backfill::ledger::NeverTold;
+use crate::bridge::Markers;
 use crate::config::file::Section;
 use crate::config::file::report::Report;
-use crate::config::{Backfill, CloudEvents, Http, Limits, OnStart};
+use crate::config::{Backfill, CloudEvents, Http, Limits};
+use crate::flow::generation::OnGone;
 
 const MIB: usize = 1 << 20;
 const MEMORY_BYTES_DEFAULT: usize = 64 * MIB;
@@ -87,22 +90,31 @@ pub(super) fn backfill(section: Option<Section<'_>>, report: &mut Report<'_>) ->
     let Some(mut section) = section else { return found };
     let on_start = section.take("on_start").and_then(|node| node.boolean(report));
     if on_start == Some(false) {
-        found.on_start = OnStart::Nothing;
+        found.on_start = NeverTold::Leave;
     }
+    let words = [("keep", OnGone::Keep), ("reconcile", OnGone::Reconcile)];
+    let on_gone = section.take("delete").and_then(|node| node.word(&words, report));
+    found.on_gone = on_gone.unwrap_or(found.on_gone);
+    let markers = section.take("markers").and_then(|node| node.boolean(report));
+    if markers == Some(true) {
+        found.markers = Markers::Told;
+    }
+    let limits = &mut found.limits;
     let rows = section.take("rows_per_chunk");
     let rows = rows.and_then(|node| node.integer(1..=1_000_000, report));
-    found.rows_per_chunk = rows.unwrap_or(found.rows_per_chunk);
+    limits.rows_per_chunk = rows.unwrap_or(limits.rows_per_chunk);
+    let rows = section.take("max_rows_per_second");
+    let rows = rows.and_then(|node| node.integer(0..=1_000_000_000, report));
+    limits.rows_per_second = rows.unwrap_or(0);
+    let bytes = section.take("max_bytes_per_second");
+    let bytes = bytes.and_then(|node| node.size(0..=1 << 40, report));
+    limits.bytes_per_second = bytes.map_or(0, |bytes| u64::try_from(bytes).unwrap_or(u64::MAX));
+    let readers = section.take("readers");
+    let readers = readers.and_then(|node| node.integer(1..=64, report));
+    found.readers = readers.unwrap_or(found.readers);
     let seconds = section.take("max_snapshot_seconds");
     let seconds = seconds.and_then(|node| node.integer(1..=86_400, report));
     found.snapshot_max = seconds.map_or(found.snapshot_max, Duration::from_secs);
-    for (key, limits, default) in [("max_rows_per_second", 0..=1_000_000_000, 0), ("readers", 1..=64, 1)] {
-        let Some(node) = section.take(key) else { continue };
-        let found: Option<i64> = node.integer(limits, report);
-        if found.is_some_and(|number| number != default) {
-            let what = format!("another {} than {default}", node.path());
-            report.push(node.not_yet(&what).repair(format!("{key} = {default}")));
-        }
-    }
     section.finish(report);
     found
 }

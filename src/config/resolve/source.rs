@@ -23,6 +23,7 @@ pub(super) fn source(main: &mut Section<'_>, name: &str, report: &mut Report<'_>
         row_bytes_max: 0,
         buffer_bytes_max: 0,
         snapshot_max: std::time::Duration::ZERO,
+        readers: 1,
     };
     let example = "[source]\nurl = \"postgresql://walbridge@legacy-db:5432/shop\"";
     let Some(mut section) = main.need("source", example).and_then(|node| node.table(report)) else {

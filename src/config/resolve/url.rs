@@ -4,9 +4,10 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use crate::config::file::Node;
 use crate::config::file::report::Report;
-use crate::config::file::{Node, nearest_or_list};
 use crate::finding::Finding;
+use crate::finding::nearest_or_list;
 use crate::source::postgres::settings::{Address, Tls};
 
 /// What an address says.

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 mod bad;
 mod examples;
 
+use crate::backfill::ledger::NeverTold;
 use crate::config::file::report::Secrets;
-use crate::config::{Backfill, Colour, Config, Invalid, Loaded, OnStart, SinkChoice, fingerprint, load_with, render};
+use crate::config::{Backfill, Colour, Config, Invalid, Loaded, SinkChoice, fingerprint, load_with, render};
 use crate::finding::{Cause, Finding, Severity};
 use crate::mapping::entity::{CodeValue, Move, Source};
 use crate::source::postgres::settings::{Address, Publish, Tls};
@@ -199,14 +200,22 @@ fn what_works_and_may_hurt_is_a_warning() {
 fn old_rows_are_told_unless_the_config_says_otherwise() {
     let silent = good(&GOOD.replace("[backfill]\non_start = false\n", ""));
     assert_eq!(silent.backfill, Backfill::default());
-    assert_eq!(silent.backfill.on_start, OnStart::States);
+    assert_eq!(silent.backfill.on_start, NeverTold::Tell);
     let small = "on_start = false\nrows_per_chunk = 500\nmax_snapshot_seconds = 5\n";
     let small = good(&GOOD.replace("on_start = false\n", small));
-    assert_eq!(small.backfill.on_start, OnStart::Nothing);
+    assert_eq!(small.backfill.on_start, NeverTold::Leave);
     assert_eq!(
-        (small.backfill.rows_per_chunk, small.source.snapshot_max.as_secs()),
+        (
+            small.backfill.limits.rows_per_chunk,
+            small.source.snapshot_max.as_secs()
+        ),
         (500, 5)
     );
+    let rates = "on_start = false\nmax_rows_per_second = 100\nmax_bytes_per_second = \"2MB\"\nreaders = 4\n";
+    let rates = good(&GOOD.replace("on_start = false\n", rates));
+    assert_eq!((rates.backfill.readers, rates.source.readers), (4, 4));
+    let limits = rates.backfill.limits;
+    assert_eq!((limits.rows_per_second, limits.bytes_per_second), (100, 2_000_000));
 }
 
 #[test]
