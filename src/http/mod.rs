@@ -1,4 +1,4 @@
-//! Health, metrics and status over HTTP, on a thread of its own: it answers while the bridge is busy, and never writes.
+//! Health, metrics, status and requests over HTTP, on a thread of its own: it answers while the bridge is busy.
 
 use std::future::IntoFuture;
 use std::io;
@@ -10,15 +10,18 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use tokio::sync::oneshot;
 
 use crate::telemetry::{Report, Status};
 
+mod orders;
 mod page;
 #[cfg(test)]
 mod tests;
+
+pub use crate::http::orders::Door;
 
 /// How long requests under way may take once the server is to end.
 const GRACE: Duration = Duration::from_secs(1);
@@ -27,7 +30,7 @@ const HTML: &str = "text/html; charset=utf-8";
 /// The page fetches itself and nothing else.
 const ONLY_ITSELF: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; \
     connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
-const PATHS: &str = "there are /livez, /readyz, /status and /metrics\n";
+const PATHS: &str = "there are /livez, /readyz, /status, /metrics and /backfill\n";
 
 /// Answers until it is dropped.
 #[derive(Debug)]
@@ -60,13 +63,14 @@ impl Drop for Server {
 struct View {
     status: Arc<Status>,
     ready_lag_seconds_max: u64,
+    door: Door,
 }
 
 /// Begins to answer. Nothing runs yet where this fails.
 ///
 /// # Errors
 /// Where the address cannot be bound, or no thread begun.
-pub fn serve(listen: SocketAddr, status: Arc<Status>, ready_lag_seconds_max: u64) -> io::Result<Server> {
+pub fn serve(listen: SocketAddr, status: Arc<Status>, ready_lag_seconds_max: u64, door: Door) -> io::Result<Server> {
     let listener = TcpListener::bind(listen)?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
@@ -74,6 +78,7 @@ pub fn serve(listen: SocketAddr, status: Arc<Status>, ready_lag_seconds_max: u64
     let router = router(View {
         status,
         ready_lag_seconds_max,
+        door,
     });
     let (end, ended) = oneshot::channel();
     let thread = std::thread::Builder::new().name("http".to_owned()).spawn(move || {
@@ -117,6 +122,7 @@ fn router(view: View) -> Router {
         .route("/readyz", get(readyz))
         .route("/status", get(status))
         .route("/metrics", get(metrics))
+        .route("/backfill", post(orders::order))
         .fallback(async || (StatusCode::NOT_FOUND, PATHS))
         .with_state(view)
 }

@@ -1,9 +1,8 @@
 //! The status page: everything it needs is in it, and it fetches itself again.
 
 use std::fmt;
-use std::time::Duration;
 
-use crate::telemetry::{Report, State, Told};
+use crate::telemetry::{Age, Grouped, Progress, Report, State, Told};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -30,6 +29,7 @@ pub(super) fn render(report: &Report, ready: &Result<(), String>) -> String {
         "<section class=\"card\"><h2>Records per second: <span id=\"rate\">–</span></h2>\
          <svg viewBox=\"0 0 120 40\" preserveAspectRatio=\"none\" aria-hidden=\"true\"><polyline points=\"\"/></svg></section>\n",
     );
+    old_rows(report, &mut page);
     entities(report, &mut page);
     events(report, &mut page);
     page.push_str("</main><script>");
@@ -130,6 +130,49 @@ fn tiles(report: &Report, records: u64, page: &mut String) {
     page.push_str("</section>\n");
 }
 
+/// A bar for every entity whose old rows are being told.
+fn old_rows(report: &Report, page: &mut String) {
+    let mut under_way = report.backfill.iter().filter(|one| one.state.is_under_way()).peekable();
+    if under_way.peek().is_none() {
+        return;
+    }
+    page.push_str(
+        "<section class=\"card scroll\"><h2>Old rows</h2><table><tr><th>Entity<th class=\"n\">generation<th>\
+         <th class=\"bars\"><th class=\"n\">rows<th class=\"n\">of<th class=\"n\">a second<th class=\"n\">left</tr>",
+    );
+    for one in under_way {
+        let (entity, state) = (Escaped(&one.entity), one.state.word());
+        let generation = one.generation.unwrap_or_default();
+        // Without a value it is a bar that only says that something goes on.
+        let value = one
+            .percent()
+            .map_or_else(String::new, |percent| format!(" value=\"{percent}\""));
+        let (rows, of, rate, left) = (Grouped(one.rows), estimate(one), number(one.rows_per_second), left(one));
+        page.push_str(&format!(
+            "<tr><td>{entity}<td class=\"n\">{generation}<td>{state}<td class=\"bars\"><progress max=\"100\"{value}></progress>\
+             <td class=\"n\">{rows}<td class=\"n quiet\">{of}<td class=\"n quiet\">{rate}<td class=\"n quiet\">{left}</tr>"
+        ));
+    }
+    page.push_str("</table></section>\n");
+}
+
+fn estimate(one: &Progress) -> String {
+    match (one.rows_estimate, one.has_condition) {
+        (None, _) => "not counted".to_owned(),
+        (Some(rows), false) => format!("about {}", Grouped(rows)),
+        (Some(rows), true) => format!("some of about {}", Grouped(rows)),
+    }
+}
+
+fn number(rows_per_second: Option<u64>) -> String {
+    rows_per_second.map_or_else(|| "–".to_owned(), |rows| format!("about {}", Grouped(rows)))
+}
+
+fn left(one: &Progress) -> String {
+    let left = one.seconds_left.map(|seconds| format!("about {}", Age::of(seconds)));
+    left.unwrap_or_else(|| "–".to_owned())
+}
+
 fn entities(report: &Report, page: &mut String) {
     page.push_str(
         "<section class=\"card scroll\"><h2>Row changes</h2><table><tr><th>Entity<th class=\"n\">inserts\
@@ -198,18 +241,6 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// A number with its thousands apart.
-struct Grouped(u64);
-
-impl fmt::Display for Grouped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < 1000 {
-            return write!(f, "{}", self.0);
-        }
-        write!(f, "{},{:03}", Self(self.0 / 1000), self.0 % 1000)
-    }
-}
-
 /// Bytes in the largest unit that leaves a whole part.
 struct Bytes(u64);
 
@@ -224,21 +255,6 @@ impl fmt::Display for Bytes {
         match units.into_iter().find(|(unit, _)| self.0 >= *unit) {
             Some((unit, name)) => write!(f, "{}.{} {name}", self.0 / unit, self.0 % unit * 10 / unit),
             None => write!(f, "{} B", self.0),
-        }
-    }
-}
-
-/// Seconds as people say them.
-struct Age(f64);
-
-impl fmt::Display for Age {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = Duration::try_from_secs_f64(self.0).unwrap_or_default().as_secs();
-        match seconds {
-            0..60 => write!(f, "{seconds} s"),
-            60..3600 => write!(f, "{} min {} s", seconds / 60, seconds % 60),
-            3600..86_400 => write!(f, "{} h {} min", seconds / 3600, seconds % 3600 / 60),
-            _ => write!(f, "{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
         }
     }
 }
