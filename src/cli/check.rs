@@ -3,11 +3,14 @@
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::bridge::{Accept, undecided};
 use crate::cli::say::say;
 use crate::cli::{ConfigFile, Exit, findings, prepare};
 use crate::config::{self, Config, SinkChoice, Sources};
 use crate::finding::{Cause, Finding, Severity};
+use crate::flow::checkpoint::Checkpoint;
 use crate::mapping::compile::syntax;
+use crate::mapping::difference::{Difference, Means, differences};
 use crate::sink::{SinkError, kafka};
 use crate::source::SourceError;
 use crate::source::postgres;
@@ -31,7 +34,7 @@ pub(super) struct Arguments {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Format {
+pub(super) enum Format {
     /// For people
     Text,
     /// For machines: one document
@@ -100,7 +103,7 @@ fn print_json(found: &[Finding]) {
         "errors": findings::count(found, Severity::Error),
         "warnings": findings::count(found, Severity::Warning),
         "notes": findings::count(found, Severity::Note),
-        "findings": found.iter().map(findings::document).collect::<Vec<_>>(),
+        "findings": found.iter().map(Finding::document).collect::<Vec<_>>(),
     });
     say!("{document:#}");
 }
@@ -124,12 +127,7 @@ fn surroundings(config: &Config) -> Vec<Finding> {
             Ok(prepared) => {
                 found.extend(prepared.findings);
                 found.extend(prepare::hidden(&prepared.mapping, publications));
-                found.extend(
-                    prepare::targets(config, &prepared.mapping, catalog)
-                        .err()
-                        .into_iter()
-                        .flatten(),
-                );
+                found.extend(prepare::targets(config, &prepared.mapping, catalog).1);
                 settings = prepared.kafka;
             }
             Err(refused) => found.extend(refused),
@@ -162,12 +160,37 @@ fn position(config: &Config, settings: &kafka::settings::Settings) -> Vec<Findin
         Ok(stored) => stored,
         Err(error) => return vec![of_sink(error)],
     };
+    let mut found = stored
+        .as_ref()
+        .map(|stored| changed(config, stored))
+        .unwrap_or_default();
     let topics = stored
         .as_ref()
         .map_or(Ok(()), |stored| kafka::compare(settings, stored));
     let slot = postgres::compare(&config.source, stored);
-    let found = slot.err().map(|error| of_source(config, error));
-    found.into_iter().chain(topics.err().map(of_sink)).collect()
+    found.extend(slot.err().map(|error| of_source(config, error)));
+    found.extend(topics.err().map(of_sink));
+    found
+}
+
+/// What consumers will see of what is declared otherwise than when it was last told.
+fn changed(config: &Config, stored: &Checkpoint) -> Vec<Finding> {
+    let Some(declared) = &stored.declared else {
+        return Vec::new();
+    };
+    let differences = differences(declared, &config::declarations(config));
+    let note = |one: &Difference| {
+        let what = format!("{} {}", one.entity, one.says);
+        let finding = Finding::note(Cause::Surroundings, "mapping.changed", what);
+        match one.means {
+            Means::Nothing => finding.because("what is in its topics stays as it is"),
+            Means::TellAgain | Means::Decide | Means::NewTopic => finding.because(
+                "the next start tells all its rows again, and gives a tombstone to each key that is no longer the entity",
+            ),
+        }
+    };
+    let undecided = undecided(&differences, Accept::No);
+    differences.iter().map(note).chain(undecided).collect()
 }
 
 fn of_sink(error: SinkError) -> Finding {

@@ -2,8 +2,6 @@
 
 use std::io::IsTerminal as _;
 
-use serde_json::{Value, json};
-
 use crate::cli::say::{complain, say};
 use crate::cli::{Exit, LogFormat};
 use crate::config::{Colour, Invalid, Sources, render};
@@ -52,12 +50,21 @@ pub(super) fn halt(finding: &Finding, sources: &Sources, format: LogFormat) -> E
             complain!("\n{}\n", render(finding, sources, colour));
             complain!("{}", line(finding));
         }
-        LogFormat::Json => complain!("{}", document(finding)),
+        LogFormat::Json => complain!("{}", finding.document()),
     }
     match finding.cause {
         Cause::Config => Exit::Config,
         Cause::Surroundings => Exit::Halted,
     }
+}
+
+/// Says why a command did nothing: in place and words for people, as a document for machines.
+pub(super) fn fail(finding: &Finding, format: LogFormat) -> Exit {
+    match format {
+        LogFormat::Text => complain!("{finding}"),
+        LogFormat::Json => complain!("{}", finding.document()),
+    }
+    exit(std::slice::from_ref(finding))
 }
 
 /// A finding on one line.
@@ -68,22 +75,6 @@ pub(super) fn line(finding: &Finding) -> String {
         .map(|repair| format!("; hint: {repair}"))
         .unwrap_or_default();
     format!("halted: {} [{}]{repair}", finding.what, finding.code)
-}
-
-/// A finding for machines.
-pub(super) fn document(finding: &Finding) -> Value {
-    let place = finding.place.as_ref();
-    json!({
-        "severity": finding.severity.word(),
-        "code": finding.code,
-        "cause": match finding.cause { Cause::Config => "config", Cause::Surroundings => "surroundings" },
-        "file": place.map(|place| place.file.to_string()),
-        "line": place.map(|place| place.line),
-        "path": place.map(|place| place.path.clone()),
-        "what": finding.what,
-        "why": finding.why,
-        "repair": finding.repair,
-    })
 }
 
 /// How many findings there are of a severity.

@@ -6,10 +6,12 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
+mod backfill;
 mod check;
 mod findings;
 mod logs;
 mod prepare;
+mod recover;
 mod run;
 mod say;
 mod setup;
@@ -40,11 +42,15 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Carry changes until SIGTERM or SIGINT
-    Run(ConfigFile),
+    Run(run::Arguments),
     /// Read everything, write nothing, and say what must be put right
     Check(check::Arguments),
     /// Show the SQL and the topics that the bridge needs, or make them
     Setup(setup::Arguments),
+    /// Ask a running bridge to tell old rows again, or how far it is
+    Backfill(backfill::Arguments),
+    /// After a lost history: say what was lost, and begin anew with a new slot
+    Recover(recover::Arguments),
 }
 
 #[derive(Clone, Debug, Args)]
@@ -99,9 +105,11 @@ pub fn main() -> ExitCode {
         .unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
     logs::start(format);
     let exit = match arguments.command {
-        Command::Run(file) => run::run(&file.config, format),
+        Command::Run(arguments) => run::run(&arguments, format),
         Command::Check(arguments) => check::check(&arguments),
         Command::Setup(arguments) => setup::setup(&arguments, format),
+        Command::Backfill(arguments) => backfill::backfill(&arguments, format),
+        Command::Recover(arguments) => recover::recover(&arguments, format),
     };
     let exit = if exit == Exit::Done && say::is_incomplete() {
         Exit::GaveUp

@@ -1,12 +1,14 @@
 //! From a config and a catalogue to what a bridge runs with.
 
+use crate::backfill::ledger::NeverTold;
 use crate::backfill::target::Target;
-use crate::config::{Config, OnStart, SinkChoice};
+use crate::config::{Config, SinkChoice};
 use crate::encoding;
-use crate::finding::Finding;
+use crate::finding::{Finding, Place};
 use crate::flow::catalog::Catalog;
 use crate::mapping::compile::compile;
-use crate::mapping::plan::Mapping;
+use crate::mapping::entity::{Entity, Located};
+use crate::mapping::plan::{Mapping, Stated};
 use crate::sink::kafka::settings::Settings;
 use crate::source::postgres::chunk;
 use crate::source::postgres::publication::{self, Publications};
@@ -37,28 +39,81 @@ pub(super) fn prepare(config: &Config, catalog: &Catalog) -> Result<Prepared, Ve
     })
 }
 
-/// The entities whose old rows a start tells, and how they are read.
-///
-/// # Errors
-/// All tables whose rows cannot be matched with what the stream tells of them.
-pub(super) fn targets(config: &Config, mapping: &Mapping, catalog: &Catalog) -> Result<Vec<Target>, Vec<Finding>> {
-    let mut found = Vec::new();
-    let mut refused = Vec::new();
+/// Entities whose old rows can be told, and how they are read; and why others cannot.
+pub(super) fn targets(config: &Config, mapping: &Mapping, catalog: &Catalog) -> (Vec<Target>, Vec<Finding>) {
+    let (mut found, mut refused) = (Vec::new(), Vec::new());
     // Standard output keeps no position: every start would tell all of them.
-    if config.backfill.on_start == OnStart::Nothing || config.sink == SinkChoice::Stdout {
-        return Ok(found);
+    if config.sink == SinkChoice::Stdout {
+        return (found, refused);
     }
     for stated in mapping.states(catalog) {
+        let filter = filter(config, &stated);
         match chunk::target(
             (stated.entity, stated.state, stated.topic),
             stated.table,
-            (&stated.columns, &stated.key),
+            (&stated.columns, &stated.key, filter),
         ) {
             Ok(target) => found.push(target),
+            // Nobody asked for them yet.
+            Err(_) if config.backfill.on_start == NeverTold::Leave => {}
             Err(finding) => refused.push(not_told(*finding)),
         }
     }
-    if refused.is_empty() { Ok(found) } else { Err(refused) }
+    (found, refused)
+}
+
+/// What the server can say by itself of which rows are the entity: not by a name that a column does not have (yet).
+fn filter<'c>(config: &'c Config, stated: &Stated<'_>) -> Option<&'c str> {
+    let declared = config.entities.iter().find(|declared| declared.name == stated.entity)?;
+    let is_there = |(name, _): &(Located, String)| stated.table.column(&name.text).is_some();
+    let filter = declared.filter.as_ref()?;
+    declared.formerly.iter().all(is_there).then_some(filter.text.as_str())
+}
+
+/// Whether an expression says something about an entity's rows.
+///
+/// # Errors
+/// Why not.
+pub(super) fn may_select(config: &Config, catalog: &Catalog, (entity, only): (&str, &str)) -> Result<(), Box<Finding>> {
+    let Some(declared) = config.entities.iter().find(|declared| declared.name == entity) else {
+        return Ok(());
+    };
+    let place = Place {
+        path: "--where".to_owned(),
+        ..Place::default()
+    };
+    let narrowed = Entity {
+        filter: Some(Located {
+            text: only.to_owned(),
+            place: place.clone(),
+        }),
+        events: Vec::new(),
+        // The server is asked, which knows a column by its present name.
+        formerly: Vec::new(),
+        ..declared.clone()
+    };
+    let refused = compile(&[narrowed], catalog).err().unwrap_or_default();
+    match refused
+        .into_iter()
+        .find(|finding| finding.place.as_ref() == Some(&place))
+    {
+        Some(finding) => {
+            let as_in = format!(
+                "use an expression over columns of {}, as in `where` of [entity.{entity}]",
+                declared.table
+            );
+            let repair = finding
+                .repair
+                .map_or(as_in.clone(), |repair| format!("{repair}; {as_in}"));
+            Err(Box::new(Finding {
+                place: None,
+                what: format!("cannot select rows of {entity} by `--where`: {}", finding.what),
+                repair: Some(repair),
+                ..finding
+            }))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Mapped columns that the publications do not send, one of each table.

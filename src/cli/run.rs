@@ -2,21 +2,26 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use clap::Args;
+
+use crate::backfill::snapshot::Xid;
+use crate::backfill::target::Target;
 use crate::bridge;
+use crate::bridge::orders::{self, Requests};
 use crate::bridge::supervise::{Attempt, Outcome, supervise};
-use crate::bridge::{BridgeError, Old, Works};
-use crate::cli::{Exit, LogFormat, findings, prepare, stopping};
+use crate::bridge::{Accept, BridgeError, MaySelect, Old, Works};
+use crate::cli::logs::progress;
+use crate::cli::{ConfigFile, Exit, LogFormat, findings, prepare, stopping};
 use crate::config::{self, Config, Loaded, SinkChoice, Sources};
 use crate::encoding::Encoder;
 use crate::finding::{Cause, Finding, Severity};
 use crate::flow::position::Lsn;
 use crate::flow::table::TableName;
-use crate::http;
+use crate::http::{self, Door};
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::{self, Kafka, Stop};
 use crate::sink::stdout::Lines;
@@ -24,18 +29,28 @@ use crate::source::SourceError;
 use crate::source::postgres::catalog::{Retyped, retype};
 use crate::source::postgres::preflight::{Surroundings, preflight};
 use crate::source::postgres::settings::Create;
+use crate::source::postgres::slot::SlotFacts;
 use crate::source::postgres::sql::Sql;
 use crate::source::postgres::watch::Watched;
 use crate::source::postgres::{self, Beginning, Guarded, Postgres};
 use crate::telemetry::{KindNames, Names, Status};
 
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Go on although the key of an entity changed in a topic that goes on
+    #[arg(long)]
+    accept: bool,
+}
+
 /// Runs, and says how it ended.
-pub(super) fn run(path: &Path, format: LogFormat) -> Exit {
+pub(super) fn run(arguments: &Arguments, format: LogFormat) -> Exit {
     let Loaded {
         config,
         warnings,
         sources,
-    } = match config::load(path) {
+    } = match config::load(&arguments.file.config) {
         Ok(loaded) => loaded,
         Err(invalid) => return findings::refuse(&invalid),
     };
@@ -43,10 +58,15 @@ pub(super) fn run(path: &Path, format: LogFormat) -> Exit {
         tracing::warn!(code = warning.code, "{}", warning.what);
     }
     let status = Arc::new(Status::new(names(&config)));
+    let (desk, requests) = orders::channel();
     let served = http::serve(
         config.http.listen,
         Arc::clone(&status),
         config.http.ready_lag_seconds_max,
+        Door {
+            desk,
+            token: config.http.token.clone(),
+        },
     );
     let server = match served {
         Ok(server) => server,
@@ -59,6 +79,8 @@ pub(super) fn run(path: &Path, format: LogFormat) -> Exit {
         status: Arc::clone(&status),
         stop: Arc::clone(&stop),
         waits: Arc::default(),
+        requests,
+        accept: if arguments.accept { Accept::Yes } else { Accept::No },
     };
     let waits = Arc::clone(&worker.waits);
     let give_up = move || {
@@ -74,10 +96,15 @@ pub(super) fn run(path: &Path, format: LogFormat) -> Exit {
         );
         return findings::halt(&what, &sources, format);
     }
+    // Without a thread for it nobody sees how far old rows are; the rows are told all the same.
+    let watched = progress::watch(Arc::clone(&status), format);
     let spawned = std::thread::Builder::new()
         .name("bridge".to_owned())
         .spawn(move || worker.work());
-    match spawned.map(|thread| stopping::wait(thread, &stop)) {
+    let ended = spawned.map(|thread| stopping::wait(thread, &stop));
+    // What is printed from here on stands by itself.
+    drop(watched);
+    match ended {
         Ok(ended) => exit(ended, &status, (&sources, format)),
         Err(error) => {
             let what = Finding::error(
@@ -162,6 +189,10 @@ struct Worker {
     stop: Arc<AtomicBool>,
     /// Ends the waits of the sink that is at work.
     waits: Arc<Mutex<Option<Stop>>>,
+    /// What operators ask.
+    requests: Requests,
+    /// What an operator has decided.
+    accept: Accept,
 }
 
 impl Worker {
@@ -222,11 +253,7 @@ impl Worker {
             findings: found,
         } = preflight(&config.source)?;
         // Known also where the attempt gets no further.
-        if let Some(slot) = slot {
-            self.status.acknowledged(slot.confirmed_flush.unwrap_or(Lsn::INVALID).0);
-            self.status
-                .server(slot.server_lsn.0, slot.retained_bytes(), slot.safe_bytes);
-        }
+        slot.iter().for_each(|slot| self.show(slot));
         let altered = match retyped {
             [] => Vec::new(),
             retyped => retype(&mut Sql::connect(&config.source)?, &mut catalog, retyped)?,
@@ -236,10 +263,9 @@ impl Worker {
         if config.sink == SinkChoice::Kafka && found.iter().any(prepare::may_be_lost) {
             compare(config, &prepared.kafka)?;
         }
-        if let Some(finding) = found.into_iter().find(|finding| forbids(finding, config)) {
-            return Err(BridgeError::Halt(Box::new(finding)));
-        }
-        if let Some(finding) = prepare::hidden(&prepared.mapping, &publications).into_iter().next() {
+        let forbidding = found.into_iter().filter(|finding| forbids(finding, config));
+        let hidden = prepare::hidden(&prepared.mapping, &publications);
+        if let Some(finding) = forbidding.chain(hidden).next() {
             return Err(BridgeError::Halt(Box::new(finding)));
         }
         let mut kafka = prepared.kafka;
@@ -248,20 +274,21 @@ impl Worker {
         }
         let mapping = &prepared.mapping;
         let fingerprint = config::fingerprint(config);
-        let mut targets = prepare::targets(config, mapping, &catalog).map_err(first_error)?;
+        let (mut targets, refused) = prepare::targets(config, mapping, &catalog);
+        if !refused.is_empty() {
+            return Err(first_error(refused));
+        }
         // Rows are read as they are now, and the mapping is compiled for how they were: their turn comes when the stream
         // has passed the change.
         targets.retain(|target| !altered.contains(&target.shape.name));
+        let may_select = |entity: &str, only: &str| prepare::may_select(config, &catalog, (entity, only));
         let works = Works {
             mapping,
-            old: Old {
-                targets: &targets,
-                near: next_xid,
-                rows_per_chunk: config.backfill.rows_per_chunk,
-                settle: SETTLE,
-            },
+            old: self.old(&targets, next_xid, &may_select),
             encoder: &mut Encoder::new(&mapping.kinds, &prepare::encoding(config)),
             fingerprint: &fingerprint,
+            declared: &config::declarations(config),
+            accept: self.accept,
             stop: &self.stop,
             status: &self.status,
         };
@@ -281,6 +308,31 @@ impl Worker {
                 bridge::run(&mut source, &mut Lines::stdout(topics, nonce.to_owned()), works)
             }
         }
+    }
+}
+
+impl Worker {
+    /// What is told of old rows.
+    fn old<'a>(&'a self, targets: &'a [Target], near: Xid, may_select: &'a MaySelect<'a>) -> Old<'a> {
+        let said = &self.config.backfill;
+        Old {
+            targets,
+            never_told: said.on_start,
+            requests: &self.requests,
+            on_gone: said.on_gone,
+            markers: said.markers,
+            may_select,
+            near,
+            limits: said.limits,
+            readers: said.readers,
+            settle: SETTLE,
+        }
+    }
+
+    fn show(&self, slot: &SlotFacts) {
+        self.status.acknowledged(slot.confirmed_flush.unwrap_or(Lsn::INVALID).0);
+        self.status
+            .server(slot.server_lsn.0, slot.retained_bytes(), slot.safe_bytes);
     }
 }
 

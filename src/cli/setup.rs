@@ -39,7 +39,7 @@ pub(super) struct Arguments {
 }
 
 /// Why a set-up ended.
-enum Refused {
+pub(super) enum Refused {
     Findings(Vec<Finding>),
     Transient(String),
 }
@@ -86,21 +86,31 @@ pub(super) fn setup(arguments: &Arguments, format: LogFormat) -> Exit {
     } else {
         show(arguments, &config)
     };
+    let unfinished = ("setup.unfinished", "what was done stays done, and nothing is half done");
+    ended(done, unfinished, &sources, format)
+}
+
+/// Says how it ended; `unfinished`: the code where a server did not answer, and what that means.
+pub(super) fn ended(
+    done: Result<(), Refused>,
+    unfinished: (&'static str, &str),
+    sources: &Sources,
+    format: LogFormat,
+) -> Exit {
     match done {
         Ok(()) => Exit::Done,
         Err(Refused::Findings(refused)) => {
             let Some((last, before)) = refused.split_last() else {
                 return Exit::Halted;
             };
-            findings::print(before, &sources);
-            findings::halt(last, &sources, format);
+            findings::print(before, sources);
+            findings::halt(last, sources, format);
             findings::exit(&refused)
         }
         Err(Refused::Transient(why)) => {
-            let what = Finding::error(Cause::Surroundings, "setup.unfinished", why)
-                .because("what was done stays done, and nothing is half done")
-                .repair("run it again");
-            findings::halt(&what, &sources, format);
+            let (code, means) = unfinished;
+            let what = Finding::error(Cause::Surroundings, code, why);
+            findings::halt(&what.because(means).repair("run it again"), sources, format);
             Exit::GaveUp
         }
     }
@@ -116,8 +126,9 @@ fn loaded(arguments: &Arguments) -> Result<Loaded, Invalid> {
     }
 }
 
-fn connect(arguments: &Arguments, config: &Config) -> Result<Sql, SourceError> {
-    match &arguments.administrator {
+/// As this administrator, or as the bridge's own role.
+pub(super) fn connect(administrator: Option<&str>, config: &Config) -> Result<Sql, SourceError> {
+    match administrator {
         Some(url) => Sql::connect_as(url, config.source.root_cert.as_deref()),
         None => Sql::connect(&config.source),
     }
@@ -135,7 +146,7 @@ fn read_catalog(sql: &mut Sql, config: &Config) -> Result<Catalog, SourceError> 
 
 /// Makes what is missing, in the order that loses nothing: rights, topics, publications, slot, first position.
 fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<(), Refused> {
-    let mut sql = connect(arguments, config)?;
+    let mut sql = connect(arguments.administrator.as_deref(), config)?;
     let catalog = read_catalog(&mut sql, config)?;
     let prepared = prepare::prepare(config, &catalog).map_err(Refused::Findings)?;
     findings::print(&prepared.findings, sources);
@@ -195,7 +206,7 @@ fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
 }
 
 /// Waits, a little, until the position topic can be read: one that was made just now has no leader for a moment.
-fn await_leader(kafka: &kafka::settings::Settings) -> Result<(), SinkError> {
+pub(super) fn await_leader(kafka: &kafka::settings::Settings) -> Result<(), SinkError> {
     let begun = Instant::now();
     loop {
         match kafka::read_position(kafka) {
@@ -215,16 +226,20 @@ fn lost(config: &Config, position: Lsn) -> Finding {
         .repair("walbridge recover")
 }
 
+/// For a slot without a position.
+const ADOPT: &str = "walbridge setup --adopt (it begins at the slot's present position); where a bridge of this name has \
+                     published before: walbridge recover";
+
 fn unowned(config: &Config) -> Finding {
     let what = format!("the slot {} exists, and no position is stored", config.source.slot);
     Finding::error(Cause::Surroundings, "source.slot_without_position", what)
         .because("it is not known whether what it passed was published")
-        .repair("walbridge setup --adopt (it begins at the slot's present position)")
+        .repair(ADOPT)
 }
 
 /// Prints the SQL and the topics.
 fn show(arguments: &Arguments, config: &Config) -> Result<(), Refused> {
-    let looked = connect(arguments, config).and_then(|mut sql| {
+    let looked = connect(arguments.administrator.as_deref(), config).and_then(|mut sql| {
         let catalog = read_catalog(&mut sql, config)?;
         Ok((catalog, setup::present(&mut sql, &config.source)?))
     });

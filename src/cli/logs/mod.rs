@@ -6,6 +6,9 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::LogFormat;
 
+pub(super) mod bar;
+pub(super) mod progress;
+
 /// What is logged unless `WALBRIDGE_LOG` says otherwise; librdkafka's own lines come with their level.
 const DEFAULT: &str = "info";
 
@@ -14,7 +17,7 @@ pub(super) fn start(format: LogFormat) {
     let filter = EnvFilter::try_from_env("WALBRIDGE_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT));
     let to_stderr = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| bar::Above)
         .with_target(false);
     match format {
         LogFormat::Text => to_stderr.with_ansi(std::io::stderr().is_terminal()).init(),

@@ -1,0 +1,88 @@
+//! How far old rows are told, as a table.
+
+use serde::Deserialize;
+
+use crate::telemetry::{Age, Grouped};
+
+/// What `/status` says of one entity.
+#[derive(Debug, Deserialize)]
+pub(super) struct Line {
+    pub(super) entity: String,
+    generation: Option<u32>,
+    state: String,
+    rows: u64,
+    rows_estimate: Option<u64>,
+    has_condition: bool,
+    rows_per_second: Option<u64>,
+    seconds_left: Option<u64>,
+}
+
+const TITLES: [&str; 7] = ["ENTITY", "GENERATION", "STATE", "ROWS", "OF ABOUT", "RATE", "LEFT"];
+/// Words stand at the left, numbers at the right.
+const WORDS: [bool; 7] = [true, false, true, false, false, false, false];
+const NOTHING: &str = "-";
+
+/// Draws it: columns as wide as what is in them, two spaces apart.
+pub(super) fn draw(lines: &[Line]) -> String {
+    let cells: Vec<[String; 7]> = std::iter::once(TITLES.map(str::to_owned))
+        .chain(lines.iter().map(cells))
+        .collect();
+    let width = |column: usize| {
+        let of = cells.iter().filter_map(|row| row.get(column));
+        of.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let mut drawn = Vec::with_capacity(cells.len());
+    for row in &cells {
+        let columns = row.iter().zip(WORDS).enumerate();
+        let padded: Vec<String> = columns
+            .map(|(column, (cell, is_word))| match (width(column), is_word) {
+                (width, true) => format!("{cell:<width$}"),
+                (width, false) => format!("{cell:>width$}"),
+            })
+            .collect();
+        drawn.push(padded.join("  ").trim_end().to_owned());
+    }
+    drawn.join("\n")
+}
+
+fn cells(line: &Line) -> [String; 7] {
+    let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
+    let estimate = line.rows_estimate.map(|rows| match line.has_condition {
+        true => format!("some of {}", Grouped(rows)),
+        false => Grouped(rows).to_string(),
+    });
+    [
+        line.entity.clone(),
+        or_nothing(line.generation.map(|number| number.to_string())),
+        line.state.clone(),
+        Grouped(line.rows).to_string(),
+        or_nothing(estimate),
+        or_nothing(line.rows_per_second.map(|rows| format!("{}/s", Grouped(rows)))),
+        or_nothing(line.seconds_left.map(|seconds| format!("about {}", Age::of(seconds)))),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let told = serde_json::json!([
+            {"entity": "Order", "generation": 12, "state": "telling", "rows": 1_234_567, "rows_estimate": 2_000_000,
+             "has_condition": false, "rows_per_second": 12_345, "seconds_left": 62},
+            {"entity": "CustomerOfOld", "generation": null, "state": "never told", "rows": 0, "rows_estimate": null,
+             "has_condition": false, "rows_per_second": null, "seconds_left": null},
+            {"entity": "Quote", "generation": 2, "state": "paused", "rows": 7, "rows_estimate": 300,
+             "has_condition": true, "rows_per_second": null, "seconds_left": null},
+        ]);
+        let lines: Vec<Line> = serde_json::from_value(told).unwrap();
+        assert_eq!(
+            draw(&lines),
+            "ENTITY         GENERATION  STATE            ROWS     OF ABOUT      RATE             LEFT\n\
+             Order                  12  telling     1,234,567    2,000,000  12,345/s  about 1 min 2 s\n\
+             CustomerOfOld           -  never told          0            -         -                -\n\
+             Quote                   2  paused              7  some of 300         -                -"
+        );
+    }
+}

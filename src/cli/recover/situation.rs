@@ -1,0 +1,223 @@
+//! What is there of a history, what of it is lost, and why a new one may not begin.
+
+use std::collections::BTreeSet;
+
+use crate::backfill::target::Target;
+use crate::cli::prepare::{self, Prepared};
+use crate::cli::setup::Refused;
+use crate::config::Config;
+use crate::finding::{Cause, Finding, Severity};
+use crate::flow::catalog::Catalog;
+use crate::flow::checkpoint::Checkpoint;
+use crate::flow::event::{EventKind, Holds, KindId};
+use crate::flow::position::Lsn;
+use crate::sink::{SinkError, kafka};
+use crate::source::SourceError;
+use crate::source::postgres;
+use crate::source::postgres::preflight::{Surroundings, preflight};
+use crate::source::postgres::setup::{self, Present, renewable};
+use crate::source::postgres::slot::SlotFacts;
+use crate::source::postgres::sql::Sql;
+
+/// What a new slot, or what is made before it, repairs.
+const REPAIRED: [&str; 7] = [
+    "source.slot_missing",
+    "source.slot_lost",
+    "source.slot_two_phase",
+    "source.publication_missing",
+    "source.publication_lacks_table",
+    "source.publication_operations",
+    // They come and go.
+    "source.wal_senders_exhausted",
+];
+
+/// What there is.
+pub(super) struct Situation {
+    pub(super) catalog: Catalog,
+    pub(super) prepared: Prepared,
+    /// Entities that are told again.
+    pub(super) targets: Vec<Target>,
+    /// The position, where it can be read.
+    pub(super) stored: Option<Checkpoint>,
+    pub(super) slot: Option<SlotFacts>,
+    /// End of the server's log.
+    pub(super) end_lsn: Lsn,
+    /// What does not belong together, or cannot be read.
+    pub(super) found: Vec<Finding>,
+    /// The newest epoch so far.
+    pub(super) epoch: u16,
+}
+
+impl Situation {
+    /// Looks at everything, and changes nothing.
+    pub(super) fn look(config: &Config) -> Result<Self, Refused> {
+        let Surroundings {
+            catalog,
+            slot,
+            publications,
+            findings,
+            ..
+        } = preflight(&config.source)?;
+        let prepared = prepare::prepare(config, &catalog).map_err(Refused::Findings)?;
+        let hidden = prepare::hidden(&prepared.mapping, &publications);
+        let (targets, untold) = prepare::targets(config, &prepared.mapping, &catalog);
+        let present = Present { publications, slot };
+        let renewable = renewable(&config.source, &catalog, &present).err().unwrap_or_default();
+        let of_kafka = kafka::preflight(&prepared.kafka);
+        let stops = |finding: &Finding| finding.severity == Severity::Error && !REPAIRED.contains(&finding.code);
+        let missing = |finding: &Finding| finding.code == "kafka.topic_missing";
+        let of_server = findings.into_iter().filter(stops);
+        let of_topics = of_kafka
+            .into_iter()
+            .filter(|finding| stops(finding) && !missing(finding));
+        let mut refused: Vec<Finding> = Vec::new();
+        for finding in renewable
+            .into_iter()
+            .chain(of_server)
+            .chain(hidden)
+            .chain(untold)
+            .chain(of_topics)
+        {
+            if !refused.contains(&finding) {
+                refused.push(finding);
+            }
+        }
+        if !refused.is_empty() {
+            return Err(Refused::Findings(refused));
+        }
+        let (stored, mut found) = position(&prepared.kafka)?;
+        if let Some(stored) = &stored {
+            found.extend(of_sink(kafka::compare(&prepared.kafka, stored))?);
+        }
+        if found.is_empty() || stored.is_some() {
+            found.extend(of_source(postgres::compare(&config.source, stored.clone()))?);
+        }
+        let epoch = match &stored {
+            Some(stored) => Some(stored.epoch),
+            None => kafka::newest_epoch(&prepared.kafka)?,
+        };
+        let Some(epoch) = epoch else {
+            return Err(never(config, present.slot.as_ref()).into());
+        };
+        Ok(Self {
+            end_lsn: setup::server(&mut Sql::connect(&config.source)?)?.end_lsn,
+            catalog,
+            prepared,
+            targets,
+            stored,
+            slot: present.slot,
+            found,
+            epoch,
+        })
+    }
+
+    /// The epoch that begins.
+    pub(super) fn next_epoch(&self) -> Result<u16, Refused> {
+        self.epoch.checked_add(1).ok_or_else(|| {
+            let what = format!("epoch {} was the last one that a sequence can name", self.epoch);
+            Finding::error(Cause::Surroundings, "recover.epochs_exhausted", what)
+                .because("a higher one would not sort behind it")
+                .repair("begin with another `name` in [bridge], and topics of its own")
+                .into()
+        })
+    }
+
+    /// Whether the position alone would not stop a bridge that meets the new slot, should this end before all is done. A
+    /// new slot stands behind the end of the log: making it writes to the log (`LogStandbySnapshot`).
+    pub(super) fn may_mislead(&self) -> bool {
+        self.stored
+            .as_ref()
+            .is_none_or(|stored| stored.commit_end_lsn > self.end_lsn)
+    }
+
+    /// Everything before was told; none: nobody knows.
+    pub(super) fn from(&self) -> Option<Lsn> {
+        let position = self.stored.as_ref().map(|stored| stored.commit_end_lsn);
+        position.filter(|position| *position > Lsn::INVALID)
+    }
+
+    /// A position of a new slot, with what is known of the former one that does not depend on places in the log.
+    pub(super) fn carry_over(&self, first: Checkpoint, (epoch, nonce): (u16, &str)) -> Checkpoint {
+        let stored = self.stored.as_ref();
+        Checkpoint {
+            epoch,
+            nonce: nonce.to_owned(),
+            declared: stored.and_then(|stored| stored.declared.clone()),
+            backfill: stored.and_then(|stored| stored.backfill.clone()),
+            ..first
+        }
+    }
+
+    /// One kind of each entity in each of its event topics: there its gap is told.
+    pub(super) fn gaps(&self) -> Vec<(KindId, &EventKind)> {
+        let mapping = &self.prepared.mapping;
+        let mut seen = BTreeSet::new();
+        let kinds = (0_u16..).map(KindId).zip(&mapping.kinds);
+        let of_events = kinds.filter(|(_, kind)| self.holds(kind) == Some(Holds::Events));
+        of_events
+            .filter(|(_, kind)| seen.insert((&kind.entity, kind.topic.0)))
+            .collect()
+    }
+
+    /// Entities with a state topic that nobody can tell again.
+    pub(super) fn left(&self) -> Vec<&EventKind> {
+        let kinds = self.prepared.mapping.kinds.iter();
+        let states = kinds.filter(|kind| self.holds(kind) == Some(Holds::States));
+        states
+            .filter(|kind| self.targets.iter().all(|target| target.entity != kind.entity))
+            .collect()
+    }
+
+    /// Name of the topic of a kind.
+    pub(super) fn topic(&self, kind: &EventKind) -> &str {
+        let topic = self.prepared.mapping.topics.get(usize::from(kind.topic.0));
+        topic.map_or("", |topic| topic.name.as_str())
+    }
+
+    fn holds(&self, kind: &EventKind) -> Option<Holds> {
+        let topic = self.prepared.mapping.topics.get(usize::from(kind.topic.0));
+        topic.map(|topic| topic.holds)
+    }
+}
+
+/// The position, or why it cannot be read.
+fn position(kafka: &kafka::settings::Settings) -> Result<(Option<Checkpoint>, Vec<Finding>), Refused> {
+    let unreadable = ["kafka.position_unreadable", "kafka.position_foreign"];
+    match kafka::read_position(kafka) {
+        Ok(Some(stored)) => Ok((Some(stored), Vec::new())),
+        Ok(None) => {
+            let what = format!("the topic walbridge.{}.position holds no position", kafka.name);
+            let gone = Finding::error(Cause::Surroundings, "kafka.position_gone", what);
+            Ok((None, vec![gone.because("it is not known what was published")]))
+        }
+        Err(SinkError::Halt(finding)) if unreadable.contains(&finding.code) => Ok((None, vec![*finding])),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn of_sink(compared: Result<(), SinkError>) -> Result<Option<Finding>, Refused> {
+    match compared {
+        Ok(()) => Ok(None),
+        Err(SinkError::Halt(finding)) => Ok(Some(*finding)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn of_source(compared: Result<(), SourceError>) -> Result<Option<Finding>, Refused> {
+    match compared {
+        Ok(()) => Ok(None),
+        Err(SourceError::Halt(finding)) => Ok(Some(*finding)),
+        Err(error @ SourceError::Transient(_)) => Err(error.into()),
+    }
+}
+
+/// Neither a position nor a record: there is no history to go on from.
+fn never(config: &Config, slot: Option<&SlotFacts>) -> Finding {
+    let what = format!("nothing was ever published by bridge {}", config.name);
+    Finding::error(Cause::Surroundings, "recover.nothing", what)
+        .because("there is no position, and the mapped topics hold no record of it")
+        .repair(match slot {
+            Some(_) => "walbridge setup --adopt",
+            None => "walbridge setup --apply",
+        })
+}
