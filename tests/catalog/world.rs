@@ -69,6 +69,7 @@ impl World {
             row_bytes_max: 1 << 20,
             buffer_bytes_max: 1 << 20,
             snapshot_max: Duration::from_secs(30),
+            readers: 1,
         };
         Self {
             admin,

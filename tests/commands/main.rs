@@ -11,6 +11,7 @@
     reason = "a test says by a panic what went wrong, and by a line why it was skipped"
 )]
 
+mod backfill;
 #[path = "../stream/cluster.rs"]
 #[expect(
     dead_code,
@@ -18,10 +19,10 @@
     reason = "it is the stream tests' own, and these need less of it"
 )]
 mod cluster;
-mod old_rows;
 mod orders;
 mod output;
 mod publications;
+mod recover;
 mod rows;
 mod shapes;
 mod slots;

@@ -10,7 +10,7 @@ use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use walbridge::flow::checkpoint::Checkpoint;
 use walbridge::flow::event::{EventKind, KindId, TopicId};
 use walbridge::flow::position::{Lsn, Position};
-use walbridge::flow::record::{RecordSpan, Records};
+use walbridge::flow::record::{Partition, RecordSpan, Records};
 use walbridge::sink::kafka::Kafka;
 use walbridge::sink::kafka::settings::{CreateTopics, Holds, Settings, Topic, TopicDefaults};
 use walbridge::sink::{Sink, SinkError};
@@ -74,6 +74,7 @@ pub(super) fn start() -> Checkpoint {
         partitions: BTreeMap::new(),
         mapping: String::new(),
         backfill: None,
+        declared: None,
     }
 }
 
@@ -93,7 +94,7 @@ pub(super) fn put(records: &mut Records, key: &str, value: Option<&str>, commit:
             rank: 0,
             part: 0,
         },
-        partition_by: key.clone(),
+        partition: Partition::Of(key.clone()),
         key,
         value,
         time,

@@ -4,7 +4,7 @@ use walbridge::config;
 use walbridge::encoding::{Encoder, Settings};
 use walbridge::flow::change::{Change, OldTuple, Transaction, Tuple};
 use walbridge::flow::event::{DomainEvent, Origin};
-use walbridge::flow::record::Records;
+use walbridge::flow::record::{Partition, Records};
 use walbridge::flow::table::{Column, ReplicaIdentity, Table};
 use walbridge::mapping::compile::compile;
 use walbridge::mapping::plan::Mapping;
@@ -132,7 +132,10 @@ impl Heard {
                 let document: serde_json::Value = serde_json::from_slice(records.part(value)).expect("JSON");
                 format!("{} {}", document["type"].as_str().expect("a type"), document["data"])
             });
-            format!("{}/{} {data}", text(&span.key), text(&span.partition_by))
+            let Partition::Of(by) = &span.partition else {
+                panic!("no change names its partition")
+            };
+            format!("{}/{} {data}", text(&span.key), text(by))
         });
         shown.collect()
     }

@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use walbridge::backfill::Chunk;
-use walbridge::backfill::target::{Rows, Wanted, row_name};
+use walbridge::backfill::pace::{Cost, Cut};
+use walbridge::backfill::target::{Begin, Reading, Rows, Wanted, row_name};
 use walbridge::flow::change::{CommitTime, Step};
-use walbridge::flow::checkpoint::{Checkpoint, Standing};
+use walbridge::flow::checkpoint::Checkpoint;
+use walbridge::flow::event::KindId;
+use walbridge::flow::generation::Standing;
 use walbridge::flow::position::Lsn;
 use walbridge::sink::memory::Shared;
 use walbridge::source::postgres::pgoutput::encode::{Old, Value, Values};
@@ -32,8 +35,31 @@ pub(crate) struct Feeding<'a> {
     pub(crate) idle: u32,
     /// Transactions that every snapshot sees: they committed before this instance began, or an earlier snapshot saw them.
     pub(crate) settled: usize,
-    /// A chunk that is being read, and after how many more questions it is there.
-    pub(crate) reading: Option<(u64, Rows)>,
+    /// Chunks that are asked for, in order.
+    pub(crate) chunks: VecDeque<Asked>,
+    /// Where the last chunk that was given was to end.
+    pub(crate) last_end: Option<Vec<String>>,
+}
+
+/// A chunk that was asked for.
+pub(crate) struct Asked {
+    state: KindId,
+    after: Option<Vec<String>>,
+    /// Where it will end, if all goes well: known before it is read, since the next one begins there.
+    upto: Option<Vec<String>>,
+    rows_max: usize,
+    told_before: u64,
+    reading: Stage,
+}
+
+/// How far a chunk is.
+enum Stage {
+    /// It is read after so many more questions.
+    Waits(u64),
+    /// It is read, by a snapshot that may be earlier or later than those of the others, and given after so many more.
+    Read(u64, Box<Rows>),
+    /// The one before it was the last.
+    Nothing,
 }
 
 impl Feeding<'_> {
@@ -44,8 +70,8 @@ impl Feeding<'_> {
         stored.is_none_or(|old| old.entities.values().all(|one| one.standing == Standing::Complete))
     }
 
-    /// Rows as a snapshot of now sees them: the last commits may be in the log and not visible yet.
-    fn read(&mut self, wanted: &Wanted<'_>) -> Rows {
+    /// The table as a snapshot of now sees it, and the snapshot: the last commits may be in the log and not visible yet.
+    fn snapshot(&mut self) -> (String, BTreeMap<String, Values>, Lsn) {
         let log = self.log.lock().expect("a log");
         let all = log.committed();
         let hidden = self.dice.index(4).min(all.len() - self.settled);
@@ -56,26 +82,51 @@ impl Feeding<'_> {
             .map(|at| (FIRST_XID + visible.len() + at).to_string())
             .collect();
         let (first, next) = (FIRST_XID + visible.len(), FIRST_XID + all.len());
-        let snapshot = format!("{first}:{next}:{}", xids.join(","));
-        let state = wanted.target.state;
-        let table = rows(visible);
-        let behind = table
-            .iter()
-            .filter(|(key, _)| wanted.after.is_none_or(|after| after[0] < **key));
-        let found: Vec<(&String, &Values)> = behind.take(wanted.rows_max).collect();
-        let ends = found.len() < wanted.rows_max;
+        (
+            format!("{first}:{next}:{}", xids.join(",")),
+            rows(visible),
+            log.end_lsn(),
+        )
+    }
+
+    /// Reads the chunk in a snapshot of now. It may end before or behind where it was to: rows came and went since that was
+    /// said, or they do not fit in.
+    fn read(&mut self, asked: &Asked) -> Rows {
+        let (snapshot, table, horizon) = self.snapshot();
+        let behind = |key: &String| asked.after.as_ref().is_none_or(|after| after[0] < *key);
+        let inside = |key: &String| asked.upto.as_ref().is_none_or(|upto| *key <= upto[0]);
+        let held: Vec<(&String, &Values)> = table.iter().filter(|(key, _)| behind(key) && inside(key)).collect();
+        let cut = if held.len() > 1 && self.dice.one_in(8) {
+            1
+        } else {
+            held.len()
+        };
+        let next = if cut < held.len() {
+            held.get(cut - 1).map(|(key, _)| vec![(*key).clone()])
+        } else {
+            asked.upto.clone()
+        };
+        let found = &held[..cut];
         Rows {
-            next: found.last().filter(|_| !ends).map(|(key, _)| vec![(*key).clone()]),
+            after: asked.after.clone(),
+            next,
             chunk: Chunk {
                 snapshot: snapshot.parse().expect("a snapshot"),
-                told_before: wanted.told_before,
-                horizon: log.end_lsn(),
+                told_before: asked.told_before,
+                horizon,
                 rows: found
                     .iter()
-                    .map(|(key, row)| ((state, row_name(std::iter::once(key.as_bytes()))), tuple(row)))
+                    .map(|(key, row)| ((asked.state, row_name(std::iter::once(key.as_bytes()))), tuple(row)))
                     .collect(),
             },
             read_at: CommitTime(1_000_000),
+            cost: Cost {
+                rows_max: asked.rows_max,
+                rows: found.len(),
+                bytes: found.len() * 50,
+                spent: Duration::from_millis(500),
+                cut: Cut::No,
+            },
         }
     }
 }
@@ -83,7 +134,7 @@ impl Feeding<'_> {
 impl Source for Feeding<'_> {
     fn hold(&mut self) -> Result<Hold, SourceError> {
         self.settled = self.log.lock().expect("a log").committed().len();
-        self.reading = None;
+        self.chunks.clear();
         self.inner.hold()
     }
 
@@ -121,19 +172,76 @@ impl Source for Feeding<'_> {
         self.inner.silence()
     }
 
-    fn read_chunk(&mut self, wanted: &Wanted<'_>) -> Result<Option<Rows>, SourceError> {
-        match self.reading.take() {
-            None => {
-                let rows = self.read(wanted);
-                self.reading = Some((self.dice.below(6), rows));
-                Ok(None)
+    fn ask_chunk(&mut self, wanted: &Wanted<'_>) -> Result<(), SourceError> {
+        let after = match wanted.begin {
+            Begin::First => Some(None),
+            Begin::Behind(key) => Some(Some(key.to_vec())),
+            // None: there is nothing behind the table's end.
+            Begin::BehindAsked => {
+                let end = self.chunks.back().map_or(&self.last_end, |last| &last.upto);
+                end.clone().map(Some)
             }
-            Some((0, rows)) => Ok(Some(rows)),
-            Some((more, rows)) => {
-                self.reading = Some((more - 1, rows));
-                Ok(None)
+        };
+        let (_, table, _) = self.snapshot();
+        let upto = after.as_ref().and_then(|after| {
+            let behind = |key: &&String| after.as_ref().is_none_or(|after| after[0] < **key);
+            table.keys().filter(behind).nth(wanted.rows_max - 1)
+        });
+        let upto = upto.map(|key| vec![key.clone()]);
+        self.chunks.push_back(Asked {
+            state: wanted.target.state,
+            reading: if after.is_some() {
+                Stage::Waits(self.dice.below(6))
+            } else {
+                Stage::Nothing
+            },
+            after: after.flatten(),
+            upto,
+            rows_max: wanted.rows_max,
+            told_before: wanted.told_before,
+        });
+        Ok(())
+    }
+
+    fn next_chunk(&mut self) -> Result<Reading, SourceError> {
+        for at in 0..self.chunks.len() {
+            let read = match &mut self.chunks[at].reading {
+                Stage::Waits(0) => true,
+                Stage::Waits(more) | Stage::Read(more, _) => {
+                    *more = more.saturating_sub(1);
+                    false
+                }
+                Stage::Nothing => false,
+            };
+            if read {
+                let asked = self.chunks.remove(at).expect("it is there");
+                let rows = Box::new(self.read(&asked));
+                let reading = Stage::Read(self.dice.below(6), rows);
+                self.chunks.insert(at, Asked { reading, ..asked });
             }
         }
+        let is_there = match self.chunks.front().map(|first| &first.reading) {
+            None | Some(Stage::Nothing | Stage::Read(0, _)) => true,
+            Some(Stage::Waits(_) | Stage::Read(..)) => false,
+        };
+        if !is_there {
+            return Ok(Reading::UnderWay);
+        }
+        Ok(match self.chunks.pop_front() {
+            Some(Asked {
+                upto,
+                reading: Stage::Read(_, rows),
+                ..
+            }) => {
+                self.last_end = upto;
+                Reading::Read(*rows)
+            }
+            Some(_) | None => Reading::Nothing,
+        })
+    }
+
+    fn drop_chunks(&mut self) {
+        self.chunks.clear();
     }
 
     fn acknowledge(&mut self, lsn: Lsn) {

@@ -1,6 +1,6 @@
 //! What the sink was told, as a consumer reads it.
 
-use walbridge::flow::checkpoint::Standing;
+use walbridge::flow::generation::Standing;
 use walbridge::mapping::plan::Mapping;
 use walbridge::sink::memory::{Store, Stored};
 use walbridge::source::scripted::Log;
@@ -63,8 +63,12 @@ pub(crate) fn compare(
         (deeds_done, records_done) = (covered, *records);
         let at = checkpoint.commit_end_lsn;
         let progress = checkpoint.backfill.as_ref().and_then(|old| old.entities.get("Order"));
-        if before == Before::Empty || progress.is_some_and(|one| one.standing == Standing::Complete) {
+        let complete = progress.is_some_and(|one| one.standing == Standing::Complete);
+        if before == Before::Empty || complete {
             assert_eq!(source, derived, "seed {seed}: the copy differs at {at}");
+        }
+        if before == Before::Earlier && !complete {
+            continue;
         }
         // While old rows are still to come, some are missing; none is another than it should be.
         let stale = derived.iter().find(|(key, value)| source.get(*key) != Some(*value));

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use walbridge::backfill::sweep::{Found, Sweep};
 use walbridge::flow::checkpoint::Checkpoint;
 use walbridge::flow::record::Records;
 use walbridge::sink::memory::Memory;
@@ -20,6 +21,8 @@ pub(crate) struct Met {
     pub(crate) early_buffers: Cell<usize>,
     /// Old rows that were told.
     pub(crate) old_rows: Cell<usize>,
+    /// Keys that were said to be gone.
+    pub(crate) swept: Cell<usize>,
 }
 
 pub(crate) fn count(cell: &Cell<usize>) {
@@ -63,6 +66,10 @@ impl Sink for Watched<'_> {
 
     fn commit(&mut self, checkpoint: &Checkpoint) -> Result<(), SinkError> {
         self.call(|inner| inner.commit(checkpoint))
+    }
+
+    fn sweep(&mut self, wanted: &Sweep<'_>) -> Result<Option<Found>, SinkError> {
+        self.call(|inner| inner.sweep(wanted))
     }
 
     fn progress(&mut self) -> Result<Progress, SinkError> {

@@ -114,7 +114,8 @@ impl Cluster {
         authority
     }
 
-    fn data(&self) -> String {
+    /// Its files.
+    pub fn data(&self) -> String {
         self.home.path().join("data").display().to_string()
     }
 

@@ -11,6 +11,7 @@ use walbridge::source::postgres::sql::quote;
 
 use crate::world::World;
 
+mod conditions;
 mod plans;
 mod snapshots;
 mod values;

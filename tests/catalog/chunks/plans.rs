@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use walbridge::flow::table::TableName;
 use walbridge::source::SourceError;
-use walbridge::source::postgres::chunk::{ChunkPlan, Cursor};
+use walbridge::source::postgres::chunk::{ChunkPlan, Conditions, Cursor};
 use walbridge::source::postgres::settings::Publish;
 use walbridge::source::postgres::sql::Sql;
 
@@ -16,6 +16,16 @@ fn key(plan: &ChunkPlan) -> Vec<&str> {
     plan.key.iter().map(|column| column.name.as_str()).collect()
 }
 
+/// How the server answers a query in a transaction in which chunks are read.
+fn road(world: &mut World, query: &str) -> String {
+    world.admin.run("BEGIN").unwrap();
+    world.admin.run(ChunkPlan::ROAD).unwrap();
+    let lines = world.admin.simple(&format!("EXPLAIN {query}")).unwrap();
+    world.admin.run("ROLLBACK").unwrap();
+    let lines: Vec<String> = lines.into_iter().flatten().flatten().collect();
+    lines.join("\n")
+}
+
 #[test]
 fn a_chunk_is_one_range_of_an_index() {
     let Some(mut world) = World::new("chunk_index") else {
@@ -24,19 +34,48 @@ fn a_chunk_is_one_range_of_an_index() {
     world.run(
         "CREATE TABLE one (v text, id bigint PRIMARY KEY); CREATE TABLE two (v text, a text, b int, PRIMARY KEY (a, b)); \
          INSERT INTO one SELECT 'row ' || n, n FROM generate_series(1, 10000) AS n; \
-         INSERT INTO two SELECT 'row ' || n, n / 100, n FROM generate_series(1, 10000) AS n; ANALYZE one; ANALYZE two",
+         INSERT INTO two SELECT 'row ' || n, n / 100, n FROM generate_series(1, 10000) AS n; \
+         CREATE INDEX ON one (v); CREATE INDEX ON two (v)",
     );
-    for (table, cursor) in [("one", vec!["5000"]), ("two", vec!["50", "5000"])] {
+    world.admin.run("VACUUM ANALYZE public.one").unwrap();
+    world.admin.run("VACUUM ANALYZE public.two").unwrap();
+    let cursor = |values: &[&str]| Cursor(values.iter().map(|&value| value.to_owned()).collect());
+    for (table, from, to) in [
+        ("one", cursor(&["100"]), cursor(&["9000"])),
+        ("two", cursor(&["1", "100"]), cursor(&["90", "9000"])),
+    ] {
         let plan = planned(&mut world, table, &["v"]).unwrap();
-        let cursor = Cursor(cursor.into_iter().map(str::to_owned).collect());
-        for after in [None, Some(&cursor)] {
-            let query = plan.statement(after, 100).unwrap();
-            let lines = world.admin.simple(&format!("EXPLAIN {query}")).unwrap();
-            let road: Vec<String> = lines.into_iter().flatten().flatten().collect();
-            let road = road.join("\n");
-            assert!(road.contains("Index Scan using") && !road.contains("Sort"), "{road}");
-            assert!(!road.contains("Filter"), "{road}");
-            assert_eq!(road.contains("Index Cond"), after.is_some(), "{road}");
+        // One that another index would answer at once.
+        let narrowed = ChunkPlan {
+            conditions: Conditions {
+                entity: "Row".to_owned(),
+                all: vec!["v = 'row 5000' -- rare".to_owned()],
+            },
+            ..plan.clone()
+        };
+        for after in [None, Some(&from)] {
+            let walk = road(&mut world, &plan.walk(after, 1000).unwrap());
+            assert!(
+                walk.contains("Index Only Scan using") && !walk.contains("Sort"),
+                "{walk}"
+            );
+            assert!(!walk.contains("Filter"), "{walk}");
+            assert_eq!(walk.contains("Index Cond"), after.is_some(), "{walk}");
+            for upto in [None, Some(&to)] {
+                let all = road(&mut world, &plan.statement(after, upto).unwrap());
+                assert!(all.contains("Index Scan using") && !all.contains("Sort"), "{all}");
+                assert!(!all.contains("Filter"), "{all}");
+                let bounds = usize::from(after.is_some()) + usize::from(upto.is_some());
+                let held = all.lines().find(|line| line.contains("Index Cond")).unwrap_or_default();
+                assert_eq!(held.matches(['<', '>']).count(), bounds, "{all}");
+                let some = road(&mut world, &narrowed.statement(after, upto).unwrap());
+                assert!(
+                    some.contains(&format!("{table}_pkey")) && !some.contains("Sort"),
+                    "{some}"
+                );
+                let filter = some.lines().find(|line| line.contains("Filter")).unwrap_or_default();
+                assert!(filter.contains("row 5000") && !filter.contains(['<', '>']), "{some}");
+            }
         }
     }
 }

@@ -87,11 +87,12 @@ pub(crate) struct Bridge {
 static STARTS: AtomicU32 = AtomicU32::new(0);
 
 impl Bridge {
-    pub(crate) fn start(home: &Path, config: &Path) -> Self {
+    pub(crate) fn start(home: &Path, config: &Path, more: &[&str]) -> Self {
         let log = home.join(format!("log-{}", STARTS.fetch_add(1, Ordering::Relaxed)));
         let child = program()
             .args(["run", "--log", "text", "-c"])
             .arg(config)
+            .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(File::create(&log).unwrap())

@@ -94,6 +94,12 @@ impl World {
         Some(world)
     }
 
+    /// After the server was stopped: a new session.
+    pub(crate) fn reconnect(&mut self) {
+        self.admin = self.another_session();
+        self.run("SET search_path = public");
+    }
+
     /// Another session of the superuser.
     pub(crate) fn another_session(&self) -> Sql {
         Sql::connect_as(&self.url(), None).unwrap()
@@ -159,7 +165,12 @@ impl World {
 
     /// Begins to carry.
     pub(crate) fn start(&self) -> Bridge {
-        Bridge::start(self.home.path(), &self.config())
+        self.start_with(&[])
+    }
+
+    /// The same, with these further words.
+    pub(crate) fn start_with(&self, more: &[&str]) -> Bridge {
+        Bridge::start(self.home.path(), &self.config(), more)
     }
 
     /// Carries until it ends by itself.

@@ -177,7 +177,7 @@ fn rows_that_cannot_be_read_now_are_read_later_and_the_stream_is_left_alone() {
         .unwrap();
     let mut bridge = world.start();
     bridge.await_word("cannot read old rows: tries again");
-    assert_eq!(standing(&world, "Item"), Value::Null);
+    assert_eq!(standing(&world, "Item"), serde_json::json!({"after": null}));
     other.run("COMMIT").unwrap();
     await_complete(&world, "Item");
     assert!(!bridge.said().contains("begins again"), "{}", bridge.said());
@@ -205,4 +205,94 @@ fn a_table_that_is_altered_in_the_middle_is_told_by_its_new_type() {
         "some were told before"
     );
     assert!(copy.values().filter(text).count() > 10, "the others after it");
+}
+
+#[test]
+fn markers_say_in_each_partition_where_a_telling_begins_and_ends() {
+    let Some(mut world) = with_rows("markers", 120) else {
+        return;
+    };
+    world.configure(|text| telling(text).replace("rows_per_chunk", "markers = true\nrows_per_chunk"));
+    // Killed in the middle: the beginning is not told again.
+    let bridge = world.start();
+    until("old rows are told", || {
+        standing(&world, "Item") != Value::Null && standing(&world, "Item")["after"] != Value::Null
+            || standing(&world, "Item") == "complete"
+    });
+    drop(bridge);
+    let bridge = world.start();
+    await_complete(&world, "Item");
+    assert_eq!(bridge.stop().code, 0);
+    let (mut phases, mut rows, mut last) = (Vec::new(), 0, String::new());
+    for (key, value) in world.broker.committed(&world.topic()) {
+        let value: Value = serde_json::from_str(&value).unwrap();
+        let sequence = value["sequence"].as_str().unwrap().to_owned();
+        if key == "Item.backfill" {
+            assert_eq!(
+                (&value["type"], &value["subject"]),
+                (&"Item.backfill".into(), &"Item".into())
+            );
+            let (phase, data) = (value["data"]["phase"].as_str().unwrap().to_owned(), &value["data"]);
+            assert_eq!(data["generation"], 1);
+            if phase == "begun" {
+                assert_eq!((&data["where"], &data["reconcile"]), (&false.into(), &false.into()));
+                // The next partition.
+                last.clear();
+            } else {
+                assert_eq!(data["rows"], 120);
+            }
+            phases.push(phase);
+        } else {
+            rows += 1;
+            assert_eq!(
+                phases.last().map(String::as_str),
+                Some("begun"),
+                "a row outside of the two"
+            );
+        }
+        assert!(sequence > last, "{sequence} after {last}");
+        last = sequence;
+    }
+    assert_eq!(phases, ["begun", "complete", "begun", "complete"], "two partitions");
+    assert_eq!(rows, 120);
+    world.run("INSERT INTO item VALUES (900, 'N', 'new', 1)");
+    let bridge = world.start();
+    until("the change is told", || world.keys().contains(&"900".to_owned()));
+    assert_eq!(bridge.stop().code, 0);
+    let all = world.broker.committed(&world.topic());
+    assert_eq!(
+        all.iter().filter(|(key, _)| key == "Item.backfill").count(),
+        4,
+        "told once"
+    );
+}
+
+#[test]
+fn several_readers_tell_each_row_once_and_leave_a_database_alone_that_suffers() {
+    let Some(mut world) = with_rows("old_readers", 3_000) else {
+        return;
+    };
+    world.configure(|text| telling(text).replace("rows_per_chunk", "readers = 3\nrows_per_chunk"));
+    let (mut holds, mut waits) = (world.another_session(), world.another_session());
+    let change = "UPDATE public.item SET lbl = 'wanted by two' WHERE id = 1";
+    holds.run("BEGIN READ WRITE").unwrap();
+    holds.run(change).unwrap();
+    waits.run("SET application_name = 'shop'").unwrap();
+    let waiting = std::thread::spawn(move || waits.run(change).unwrap());
+    std::thread::sleep(Duration::from_secs(2));
+    let mut bridge = world.start();
+    bridge.await_word("the legacy database suffers");
+    world.run("UPDATE item SET lbl = 'later' WHERE id % 7 = 0 AND id > 1; DELETE FROM item WHERE id % 11 = 0");
+    holds.run("COMMIT").unwrap();
+    waiting.join().unwrap();
+    bridge.await_word("the legacy database is at ease again");
+    await_complete(&world, "Item");
+    world.run("INSERT INTO item VALUES (99999, 'N', 'last', 1)");
+    until("the last change is told", || folded(&world).0.contains_key("99999"));
+    assert_eq!(bridge.stop().code, 0);
+    let (copy, old) = folded(&world);
+    assert_eq!(copy, table(&mut world));
+    let distinct: BTreeSet<&String> = old.iter().collect();
+    assert_eq!(distinct.len(), old.len(), "an old row is told twice");
+    assert!(old.len() > 2_000, "{} old rows", old.len());
 }

@@ -1,0 +1,5 @@
+//! Old rows: told once, told again, and what operators ask of that.
+
+mod asked;
+mod changed;
+mod old_rows;
