@@ -36,7 +36,7 @@ class Halted(Exception):
 class Bridge:
     """One instance; several of the same name differ in their file and in where they listen."""
 
-    def __init__(self, url: str, brokers: str, label: str) -> None:
+    def __init__(self, url: str, brokers: str, label: str, template: str = "demo.toml-template") -> None:
         self.label = label
         self.http = free_port()
         self.config = DEV / f"{NAME}-{label}.toml"
@@ -44,12 +44,12 @@ class Bridge:
         self.log.write_bytes(b"")
         self.process: subprocess.Popen[bytes] | None = None
         self.restarts = 0
-        template = (ROOT / "dev" / "demo.toml-template").read_text()
+        text = (ROOT / "dev" / template).read_text()
         for place, value in {
             "@POSTGRES@": url, "@KAFKA@": brokers, "@HTTP@": str(self.http)
         }.items():  # fmt: skip
-            template = template.replace(place, value)
-        self.config.write_text(template)
+            text = text.replace(place, value)
+        self.config.write_text(text)
 
     def setup(self, url: str) -> None:
         with (DEV / "setup.log").open("wb") as log:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import time
+import urllib.request
+from typing import Any
 
 import harness
 from bridge import Halted
@@ -13,6 +16,8 @@ from reader import Seen, shown
 
 CHANGES_PER_SECOND = 250
 ROWS_MAX = 200
+OLD_ORDERS = 20_000
+BAR_WIDTH = 20
 LINES_PER_SECOND = 2.5
 
 
@@ -33,19 +38,61 @@ class Sample:
             print(shown(record))
 
 
+class OldRows:
+    """Shows how far the bridge has told the rows that were there before it, as its /status says."""
+
+    def __init__(self, run: harness.Run) -> None:
+        self.run = run
+        self.shown: dict[str, str] = {}
+
+    def sleep(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self.run.sleep(min(1.0, left))
+            for one in self._told():
+                line = self._line(one)
+                if line is not None and self.shown.get(one["entity"]) != line:
+                    self.shown[one["entity"]] = line
+                    print(line)
+
+    def _told(self) -> list[dict[str, Any]]:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.run.bridge.http}/status", timeout=2) as answer:
+                told: list[dict[str, Any]] = json.load(answer)["backfill"]
+                return told
+        except OSError:
+            return []
+
+    @staticmethod
+    def _line(one: dict[str, Any]) -> str | None:
+        if one["state"] == "complete":
+            return f"old rows of {one['entity']}: all {one['rows']:,} are told"
+        if one["state"] != "telling" or one["rows"] == 0:
+            return None
+        estimate = one["rows_estimate"] or one["rows"]
+        full = min(BAR_WIDTH, BAR_WIDTH * one["rows"] // estimate)
+        line = f"old rows of {one['entity']}: [{'#' * full}{'-' * (BAR_WIDTH - full)}] {one['rows']:,} of about {estimate:,}"
+        if one["rows_per_second"]:
+            line += f", {one['rows_per_second']:,}/s"
+        if one["seconds_left"] is not None:
+            line += f", about {one['seconds_left']} s left"
+        return line
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="dev/demo")
     parser.add_argument("--seconds", type=float, default=30, help="how long the shop is open (default: 30)")
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     options = parser.parse_args()
-    with harness.run(harness.Way.DIRECT, Sample().show) as run:
+    with harness.run(harness.Way.DIRECT, Sample().show, OLD_ORDERS) as run:
+        old = OldRows(run)
         print(f"PostgreSQL {run.postgres.url('shop')}   Kafka {run.kafka.address()}   config {run.bridge.config.name}")
         run.start(int(time.time()), CHANGES_PER_SECOND, 0, ROWS_MAX)
-        print(f"bridge ready after {run.bridge.wait_ready():.1f} s; events as they arrive:")
-        run.sleep(options.seconds / 2)
+        print(f"bridge ready after {run.bridge.wait_ready():.1f} s; {OLD_ORDERS:,} old orders, and events as they arrive:")
+        old.sleep(options.seconds / 2)
         run.kill_bridge()
         print(f"bridge killed with SIGKILL and started again; ready after {run.bridge.wait_ready():.1f} s")
-        run.sleep(options.seconds / 2)
+        old.sleep(options.seconds / 2)
         if options.keep:
             print(f"kept running: http://127.0.0.1:{run.bridge.http}/status; Ctrl-C stops everything and counts")
             try:

@@ -21,6 +21,8 @@ from witness import Witness
 from writers import Pace, Writer
 
 SESSIONS = 4
+OLD_ORDERS = 6_000
+"""Unless a caller wants more or fewer."""
 # How long the last records may take to appear, and how long one waits for records that should not be there.
 DRAIN_SECONDS_MAX = 60
 AFTERWARDS_SECONDS = 1
@@ -34,14 +36,16 @@ class Way(Enum):
 
 
 class Run:
-    def __init__(self, postgres: Postgres, kafka: Kafka, show: Callable[[Seen], None] | None, way: Way) -> None:
+    def __init__(self, postgres: Postgres, kafka: Kafka, show: Callable[[Seen], None] | None, way: Way, old_orders: int) -> None:
         self.postgres, self.kafka = postgres, kafka
         url = postgres.url(NAME)
         with psycopg.connect(postgres.url(), autocommit=True) as connection:
             connection.execute(f"CREATE DATABASE {NAME}")
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute((ROOT / "docker" / "legacy.sql").read_text())
-            self.old = [past.fill(connection, session + 1) for session in range(SESSIONS)]
+            self.old = [past.fill(connection, session + 1, old_orders // SESSIONS) for session in range(SESSIONS)]
+            # Else nobody could say about how many rows there are.
+            connection.execute("ANALYZE")
             self.before = past.states(connection)
         self.log = Log(url, TABLES)
         self.log.create()
@@ -134,10 +138,10 @@ class Run:
 
 
 @contextlib.contextmanager
-def run(way: Way, show: Callable[[Seen], None] | None = None) -> Iterator[Run]:
+def run(way: Way, show: Callable[[Seen], None] | None = None, old_orders: int = OLD_ORDERS) -> Iterator[Run]:
     check_program()
     with both() as (postgres, kafka):
-        one = Run(postgres, kafka, show, way)
+        one = Run(postgres, kafka, show, way, old_orders)
         try:
             yield one
         finally:

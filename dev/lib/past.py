@@ -9,7 +9,7 @@ import psycopg
 from decoding import Row, Transaction
 from shop import ENTITIES, STATE_TOPICS, canonical, records
 
-ORDERS, CUSTOMERS = 1_500, 300
+CUSTOMERS = 300
 """Of each session."""
 
 States = dict[tuple[str, str], str]
@@ -24,9 +24,9 @@ class Keys:
     customers: list[int]
 
 
-def fill(connection: psycopg.Connection, session: int) -> Keys:
+def fill(connection: psycopg.Connection, session: int, orders: int) -> Keys:
     keys = Keys(
-        [f"A-{session}-old{number}" for number in range(ORDERS)],
+        [f"A-{session}-old{number}" for number in range(orders)],
         [session * 100_000_000 + 50_000_000 + number for number in range(CUSTOMERS)],
     )
     connection.execute(
