@@ -11,10 +11,11 @@ from multiprocessing import Event, Process, Queue
 
 import psycopg
 from confluent_kafka import Consumer, TopicPartition
+from old import backfill
 from place import Bench, empty, fill, recvlogical, slot, writing
 from servers import Kafka, Postgres, both
 
-PARTS = ("drain", "single", "latency", "memory")
+PARTS = ("drain", "single", "latency", "memory", "backfill")
 # Until the broker's virtual machine has compiled what it uses: before that its answers take twice as long.
 WARM_SECONDS = 60
 # How long rows that were committed may be on their way at the end.
@@ -164,6 +165,8 @@ def main() -> int:
             latency(asked.seconds, servers)
         if "memory" in asked.parts:
             memory(asked.rows, 2 * asked.seconds, servers)
+        if "backfill" in asked.parts:
+            backfill(asked.rows, [1, 2, 4], servers)
     return 0
 
 

@@ -37,7 +37,7 @@ replication = 1
 [http]
 listen = "127.0.0.1:{http}"
 [backfill]
-on_start = false
+{backfill}
 [entity.Order]
 table = "public.ord"
 key = "id"
@@ -54,11 +54,14 @@ def number(lsn: str) -> int:
 class Bench:
     """One bridge: set up where the log stands now, run when it is told to."""
 
-    def __init__(self, name: str, postgres: Postgres, kafka: Kafka) -> None:
+    def __init__(self, name: str, postgres: Postgres, kafka: Kafka, backfill: str = "on_start = false") -> None:
         self.name, self.http = name, free_port()
         self.config = DEV / f"bench-{name}.toml"
         fields = "".join(f'{field} = "{field}"\n' for field in FIELDS)
-        text = CONFIG.format(name=name, postgres=postgres.url(), kafka=kafka.address(), http=self.http) + fields
+        text = CONFIG.format(
+            name=name, postgres=postgres.url(), kafka=kafka.address(), http=self.http, backfill=backfill
+        )
+        text += fields
         self.config.write_text(text)
         with (DEV / "bench.log").open("ab") as log:
             command = [PROGRAM, "setup", "-c", str(self.config), "--apply", "--as", postgres.url()]
