@@ -50,8 +50,9 @@ pub(super) fn producer(settings: &Settings) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
         .set("compression.type", "lz4")
-        // So that a buffer of records becomes one request and not a dozen; see `BUFFERS_MAX` in the producer.
-        .set("linger.ms", "1")
+        // So that a buffer of records becomes one request and not a dozen. Whoever waits flushes; and in the last
+        // millisecond of this time, the library's thread does not sleep but looks again and again whether it is over.
+        .set("linger.ms", "20")
         .set("batch.size", "1000000")
         .set("batch.num.messages", "100000")
         .set("client.id", format!("walbridge.{}", settings.name))

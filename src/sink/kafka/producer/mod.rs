@@ -1,5 +1,6 @@
 //! The producer's thread: it owns the one transactional producer, and ends with the first error.
 
+mod flush;
 mod verdict;
 
 use std::collections::VecDeque;
@@ -18,6 +19,7 @@ use crate::sink::SinkError;
 use crate::sink::kafka::client::{Deliveries, position_topic};
 use crate::sink::kafka::errors::{Call, goes_on};
 use crate::sink::kafka::partition::partition;
+use crate::sink::kafka::producer::flush::flush;
 use crate::sink::kafka::reading::checkpoint::{Declared, declared_key, encode};
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::shared::{Command, Parts, Shared};
@@ -34,7 +36,10 @@ const LEAVE_MAX: Duration = Duration::from_secs(1);
 /// Buffers that librdkafka has and that are not answered. It sends up to 5 requests a partition, and while more is
 /// queued it looks again and again without a pause whether it may send, which takes a whole core from the broker beside it
 /// (`rd_kafka_toppar_producer_serve`: a full batch asks for an immediate wake-up though no request is allowed).
-const BUFFERS_MAX: usize = 1;
+const BUFFERS_MAX: usize = 2;
+
+/// How long a flush is given: librdkafka's threads wake up and send, and the answers are often there.
+const FLUSH: Duration = Duration::from_millis(1);
 
 /// Buffers up to this size are used again.
 const KEPT_BYTES_MAX: usize = 4 << 20;
@@ -142,6 +147,10 @@ impl Worker {
             match self.commands.recv_timeout(wait) {
                 Ok(Command::Append(mut records)) => {
                     self.append(&records)?;
+                    // A commit that is there already does so itself.
+                    if self.commands.is_empty() {
+                        flush(&self.producer, FLUSH);
+                    }
                     self.shared.waiting_bytes.fetch_sub(records.cost(), Ordering::AcqRel);
                     records.clear();
                     // One that wide rows made large is given back to the system; a full channel has enough of them.
@@ -271,9 +280,10 @@ impl Worker {
         Ok(())
     }
 
-    /// Waits until every record sent is answered. `flush` would wait in steps of 100 ms.
+    /// Sends what lingers, and waits until every record sent is answered.
     fn drain(&self) -> Result<(), Over> {
         let deliveries = Arc::clone(self.producer.context());
+        let mut flushed: Option<Instant> = None;
         loop {
             let before = deliveries.answered();
             self.producer.poll(Duration::ZERO);
@@ -282,8 +292,12 @@ impl Worker {
                 return Ok(self.look()?);
             }
             if answered == before {
-                let few = self.line.sent.saturating_sub(answered) < 1_000;
-                self.breathe(Duration::from_micros(if few { 200 } else { 1_000 }))?;
+                // Again and again: a partition that is new to the transaction sends nothing before that is answered.
+                if flushed.is_none_or(|at| at.elapsed() >= FLUSH) {
+                    flush(&self.producer, FLUSH);
+                    flushed = Some(Instant::now());
+                }
+                self.breathe(Duration::from_micros(200))?;
             }
         }
     }
