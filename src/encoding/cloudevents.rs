@@ -36,8 +36,6 @@ pub struct Encoder {
 #[derive(Clone, Debug)]
 pub(super) struct Fragments {
     pub(super) kind: EventKind,
-    /// `type`
-    event_type: String,
     /// From the id to the subject.
     after_id: Vec<u8>,
     /// From the time to the sequence.
@@ -140,12 +138,6 @@ pub struct Tombstone<'a> {
 }
 
 impl Encoder {
-    /// `type` of the events of a kind; empty for one that was not given at the start.
-    pub fn event_type(&self, kind: KindId) -> &str {
-        let fragments = self.kinds.get(usize::from(kind.0));
-        fragments.map_or("", |fragments| fragments.event_type.as_str())
-    }
-
     /// Appends a tombstone for a key that was read from its topic.
     pub fn tombstone(&mut self, gone: &Tombstone<'_>, to: &mut Records) {
         let Some(fragments) = self.kinds.get(usize::from(gone.kind.0)) else {
@@ -181,7 +173,6 @@ impl Fragments {
         append_json_text(schema.as_bytes(), &mut after_time);
         after_time.extend_from_slice(br#","sequence":""#);
         Self {
-            event_type,
             after_id,
             after_time,
             fields: labels(&kind.fields),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::backfill::sweep::{Found, Sweep};
+use crate::backfill::sweep::{Found, Rest, Span, Sweep};
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::declaration::Declaration;
 use crate::flow::event::{EventKind, KindId, TopicId};
@@ -183,7 +183,14 @@ fn a_sink_finds_keys_that_are_gone<S: Sink>(topic: &str, make: &mut dyn FnMut(&s
     let state = |lsn: u64| format!(r#"{{"type":"OrderPaid","sequence":"0001-{lsn:016X}-00000000-00"}}"#);
     let (before, since) = (state(0x11), state(0x21));
     let (before, since) = (Some(before.as_str()), Some(since.as_str()));
-    let told = [("A", before), ("B", before), ("C", before), ("D", before)];
+    let former = state(0x11).replace("OrderPaid", "former.OrderPaid");
+    let told = [
+        ("A", before),
+        ("B", before),
+        ("C", before),
+        ("D", before),
+        ("F", Some(former.as_str())),
+    ];
     sink.append(records(&told, 0x11)).unwrap();
     sink.append(records(&[("B", None), ("C", since), ("E", since)], 0x21))
         .unwrap();
@@ -194,28 +201,39 @@ fn a_sink_finds_keys_that_are_gone<S: Sink>(topic: &str, make: &mut dyn FnMut(&s
         look: 1,
         state: KindId(0),
         topic,
-        event_type: "OrderPaid",
         before: "0001-0000000000000020-80000000-00",
-        from: 0,
+        span: Span::default(),
     };
     let mut gone = Vec::new();
     loop {
         let found = swept(&mut sink, &sweep);
         gone.extend(found.gone.into_iter().map(|gone| String::from_utf8(gone.key).unwrap()));
-        match found.next {
-            Some(next) => (sweep.look, sweep.from) = (sweep.look + 1, next),
-            None => break,
+        match found.rest {
+            Rest::OfThis => {}
+            Rest::From(next) => (sweep.look, sweep.span) = (sweep.look + 1, sweep.span.after(next)),
+            Rest::Nothing => break,
         }
     }
     gone.sort();
-    assert_eq!(gone, ["A", "D"]);
+    assert_eq!(gone, ["A", "D", "F"]);
     // An answer that nobody waited for is none to another question.
-    sweep.from = 0;
+    sweep.span = Span::default();
     sweep.look += 1;
     sink.sweep(&sweep).unwrap();
     sweep.look += 1;
     sweep.before = "0001-0000000000000010-80000000-00";
     assert_eq!(swept(&mut sink, &sweep).gone, [], "all were told since");
+    // What was given up is not gone on with.
+    sweep.before = "0001-0000000000000020-80000000-00";
+    sweep.look += 1;
+    sink.sweep(&sweep).unwrap();
+    let again = [("A", since), ("D", None), ("F", since)];
+    sink.append(records(&again, 0x31)).unwrap();
+    at.advance(Lsn(0x40)).unwrap();
+    sink.commit(&at).unwrap();
+    settle(&mut sink).unwrap();
+    sink.end_sweep();
+    assert_eq!(swept(&mut sink, &sweep).gone, []);
 }
 
 #[test]

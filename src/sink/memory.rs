@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::backfill::sweep::{Found, Gone, Sweep, hash};
+use crate::backfill::sweep::{Found, Gone, Rest, Sweep, hash};
 use crate::finding::{Cause, Finding};
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::declaration::Declarations;
@@ -12,8 +12,8 @@ use crate::flow::position::{Lsn, Position};
 use crate::flow::record::Records;
 use crate::sink::{Progress, Sink, SinkError};
 
-/// At most so many keys are found in one look.
-const SWEPT_MAX: usize = 2;
+/// At most so many keys are found in one look, in parts of so many.
+const SWEPT_MAX: (usize, usize) = (5, 2);
 
 /// How a sink fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ pub struct Memory {
     durable_lsn: Lsn,
     broken: Option<SinkError>,
     /// What a look found, by its number.
-    found: Option<(u64, Found)>,
+    found: Option<(u64, VecDeque<Found>)>,
 }
 
 /// A commit that is not answered.
@@ -311,10 +311,11 @@ impl Sink for Memory {
     /// What it gives was true when it was first asked for.
     fn sweep(&mut self, wanted: &Sweep<'_>) -> Result<Option<Found>, SinkError> {
         self.turn()?;
-        if let Some((look, found)) = self.found.take()
-            && look == wanted.look
+        if let Some((look, parts)) = &mut self.found
+            && *look == wanted.look
+            && let Some(part) = parts.pop_front()
         {
-            return Ok(Some(found));
+            return Ok(Some(part));
         }
         let mut last: BTreeMap<u64, &Stored> = BTreeMap::new();
         let store = self.store();
@@ -325,21 +326,38 @@ impl Sink for Memory {
             let told_before = record.position.text().as_slice() < wanted.before.as_bytes();
             told_before && record.value.is_some()
         };
-        let mut gone = last.range(wanted.from..).filter(|(_, record)| is_gone(record));
+        let within = last.into_iter().filter(|(hash, _)| wanted.span.holds(*hash));
+        let mut gone = within.filter(|(_, record)| is_gone(record));
         let keys: Vec<Gone> = gone
             .by_ref()
-            .take(SWEPT_MAX)
+            .take(SWEPT_MAX.0)
             .map(|(_, record)| gone_key(record))
             .collect();
-        let next = gone.next().map(|(hash, _)| *hash);
+        let next = gone.next().map(|(hash, _)| hash).or(wanted.span.to);
+        drop(gone);
         drop(store);
-        let found = Found {
-            gone: keys,
-            next,
-            ..Found::default()
-        };
-        self.found = Some((wanted.look, found));
+        let mut parts: VecDeque<Found> = keys
+            .chunks(SWEPT_MAX.1)
+            .map(|part| Found {
+                gone: part.to_vec(),
+                rest: Rest::OfThis,
+                ..Found::default()
+            })
+            .collect();
+        let rest = next.map_or(Rest::Nothing, Rest::From);
+        match parts.back_mut() {
+            Some(last) => last.rest = rest,
+            None => parts.push_back(Found {
+                rest,
+                ..Found::default()
+            }),
+        }
+        self.found = Some((wanted.look, parts));
         Ok(None)
+    }
+
+    fn end_sweep(&mut self) {
+        self.found = None;
     }
 
     fn progress(&mut self) -> Result<Progress, SinkError> {

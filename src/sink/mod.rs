@@ -80,10 +80,13 @@ pub trait Sink {
     fn progress(&mut self) -> Result<Progress, SinkError>;
 
     /// Begins to look through a state topic, beside all else, where nothing is being looked for; gives what it found once
-    /// it is through, and none until then. It sees at least what was stored before the first call for this
+    /// it is through, part by part, and none until then. It sees at least what was stored before the first call for this
     /// [`Sweep::look`]; what an earlier look finds is forgotten.
     ///
     /// # Errors
     /// See [`SinkError`].
     fn sweep(&mut self, wanted: &Sweep<'_>) -> Result<Option<Found>, SinkError>;
+
+    /// Nobody waits any longer for what is being looked for.
+    fn end_sweep(&mut self) {}
 }

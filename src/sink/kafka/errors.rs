@@ -18,23 +18,25 @@ pub(super) enum Call {
     Produce,
     /// `commit_transaction`
     Commit,
-    /// Reading the position topic.
+    /// Reading a topic.
     Read,
     /// Describing or making topics.
     Topics,
 }
 
 impl Call {
-    fn words(self) -> &'static str {
-        match self {
+    /// That it cannot be done to a thing.
+    fn cannot(self, thing: &str) -> String {
+        let what = match self {
             Self::Client => "cannot make a Kafka client",
             Self::Init => "cannot begin as the only producer",
             Self::Begin => "cannot begin a Kafka transaction",
             Self::Produce => "cannot write records",
             Self::Commit => "cannot commit a Kafka transaction",
-            Self::Read => "cannot read the position topic",
+            Self::Read => return format!("cannot read {thing}"),
             Self::Topics => "cannot describe or make topics",
-        }
+        };
+        format!("{what} of {thing}")
     }
 }
 
@@ -111,7 +113,7 @@ pub(super) fn class(call: Call, code: Code) -> Class {
 /// The error for a code; `thing` is the topic or the transactional id it is about. `Class::Fenced` comes out as
 /// transient: who took over is told by the position topic, not by the code.
 pub(super) fn from_code(call: Call, code: Code, thing: &str) -> SinkError {
-    let what = format!("{} of {thing}: {code}", call.words());
+    let what = format!("{}: {code}", call.cannot(thing));
     let halt = |name: &'static str, repair: String| {
         SinkError::Halt(Box::new(
             Finding::error(Cause::Surroundings, name, what.clone()).repair(repair),
@@ -167,7 +169,7 @@ pub(super) fn from_kafka(call: Call, error: &KafkaError, thing: &str) -> SinkErr
     }
     match error.rdkafka_error_code() {
         Some(code) => from_code(call, code, thing),
-        None => SinkError::Transient(format!("{} of {thing}: {error}", call.words())),
+        None => SinkError::Transient(format!("{}: {error}", call.cannot(thing))),
     }
 }
 
@@ -222,6 +224,15 @@ mod tests {
         assert_eq!(class(Call::Produce, Code::PolicyViolation), Class::Refused);
         assert_eq!(class(Call::Topics, Code::PolicyViolation), Class::TopicRefused);
         assert_eq!(class(Call::Commit, Code::Fenced), Class::Fenced);
+    }
+
+    #[test]
+    fn an_error_names_the_topic_that_cannot_be_read() {
+        let read = from_code(Call::Read, Code::TopicAuthorizationFailed, "shop.orders");
+        assert!(read.to_string().starts_with("cannot read shop.orders: "), "{read}");
+        let commit = from_code(Call::Commit, Code::OperationTimedOut, "shop");
+        let words = "cannot commit a Kafka transaction of shop: ";
+        assert!(commit.to_string().starts_with(words), "{commit}");
     }
 
     #[test]

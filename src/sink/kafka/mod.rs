@@ -21,7 +21,7 @@ use crossbeam_channel::{Receiver, SendTimeoutError, Sender};
 use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer as _};
 
-use crate::backfill::sweep::{Found, Sweep};
+use crate::backfill::sweep::{Found, Rest, Sweep};
 use crate::finding::{Cause, Finding};
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::record::Records;
@@ -29,12 +29,12 @@ use crate::sink::kafka::client::Deliveries;
 use crate::sink::kafka::errors::{Call, from_kafka};
 use crate::sink::kafka::producer::Worker;
 use crate::sink::kafka::reading::checkpoint::{End, newest};
-use crate::sink::kafka::reading::sweep::Looking;
+use crate::sink::kafka::reading::sweep::Search;
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::shared::{Command, Parts, Shared};
 use crate::sink::{Progress, Sink, SinkError};
 
-pub use anew::{newest_epoch, store_first, store_over, store_with};
+pub use anew::{Newest, newest_epoch, position_gone, store_first, store_over, store_with};
 pub use partition::partition;
 pub use preflight::preflight;
 pub use shared::Stop;
@@ -66,7 +66,7 @@ pub struct Kafka {
     ready: Option<BaseProducer<Deliveries>>,
     line: Option<Line>,
     /// A look through a state topic.
-    looking: Option<Looking>,
+    search: Option<Search>,
 }
 
 /// The way to the producer's thread.
@@ -103,7 +103,7 @@ impl Kafka {
             stop: Stop::default(),
             ready: None,
             line: None,
-            looking: None,
+            search: None,
         })
     }
 
@@ -248,7 +248,7 @@ impl Kafka {
     /// Becomes the only producer of this name.
     fn fence(&mut self) -> Result<(), SinkError> {
         self.line = None;
-        self.looking = None;
+        self.search = None;
         self.ready = None;
         self.stop.check()?;
         let fault = |error| from_kafka(Call::Client, &error, &self.settings.brokers);
@@ -297,7 +297,14 @@ impl Sink for Kafka {
     fn recover(&mut self) -> Result<Option<Checkpoint>, SinkError> {
         // First the fence, then the position: else an earlier instance could still store a newer one.
         self.fence()?;
-        newest(&self.settings, End::HighWatermark)
+        match newest(&self.settings, End::HighWatermark)? {
+            Some(stored) => Ok(Some(stored)),
+            // A position is stored with each record: where there are records, there was one.
+            None => match position_gone(&self.settings, &self.stop)? {
+                Some(finding) => Err(SinkError::Halt(Box::new(finding))),
+                None => Ok(None),
+            },
+        }
     }
 
     fn open(&mut self, checkpoint: &mut Checkpoint) -> Result<(), SinkError> {
@@ -327,15 +334,23 @@ impl Sink for Kafka {
     }
 
     fn sweep(&mut self, wanted: &Sweep<'_>) -> Result<Option<Found>, SinkError> {
-        let Some(looking) = self.looking.as_ref().filter(|looking| looking.look == wanted.look) else {
-            self.looking = Some(Looking::begin(&self.settings, &self.stop, wanted)?);
+        let Some(search) = self.search.as_ref().filter(|search| search.look == wanted.look) else {
+            self.search = Some(Search::begin(&self.settings, &self.stop, wanted)?);
             return Ok(None);
         };
-        let found = looking.found();
-        if !matches!(found, Ok(None)) {
-            self.looking = None;
+        let found = search.found();
+        let goes_on = match &found {
+            Ok(found) => found.as_ref().is_none_or(|found| found.rest == Rest::OfThis),
+            Err(_) => false,
+        };
+        if !goes_on {
+            self.search = None;
         }
         found
+    }
+
+    fn end_sweep(&mut self) {
+        self.search = None;
     }
 
     fn progress(&mut self) -> Result<Progress, SinkError> {

@@ -1,48 +1,57 @@
 //! The newest epoch that the mapped topics tell of, for a bridge whose position is gone.
 
 use std::borrow::Cow;
-use std::time::Duration;
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Headers as _, Message};
 use serde::Deserialize;
 
-use crate::flow::position::POSITION_TEXT_BYTES;
 use crate::sink::SinkError;
 use crate::sink::kafka::client::Told;
-use crate::sink::kafka::reading::{COMMITTED, Patience, Stretch, client, extent, let_go, through};
+use crate::sink::kafka::reading::{COMMITTED, Patience, Stretch, client, epoch, extent, let_go, through};
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::{Stop, topics};
 
-/// How long nothing may come.
-const SILENCE_MAX: Duration = Duration::from_secs(20);
 /// How far from a partition's end is looked, step by step: markers and aborted records stand there too.
 const LOOKS: [i64; 3] = [1_000, 100_000, i64::MAX];
 
-/// The highest epoch in the last records of the mapped topics; none where they hold no record of a bridge.
+/// The newest epoch that topics tell of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Newest {
+    /// The epoch.
+    pub epoch: u16,
+    /// A topic with a record of it.
+    pub topic: String,
+}
+
+/// The highest epoch in the last records of the mapped topics; none where they hold no record of a bridge. Of a partition
+/// that holds nothing only the ends are asked for, for which the right to read is not needed.
 ///
 /// # Errors
 /// See [`SinkError`].
-pub fn newest_epoch(settings: &Settings) -> Result<Option<u16>, SinkError> {
+pub fn newest_epoch(settings: &Settings, stop: &Stop) -> Result<Option<Newest>, SinkError> {
     let reading = client(settings, COMMITTED)?;
     let there = topics::describe_by(reading.client(), settings)?.partitions;
-    let mut newest = None;
+    let mut newest: Option<Newest> = None;
     for topic in &settings.written {
         for partition in 0..there.get(&topic.name).copied().unwrap_or(0) {
             let whole = extent(&reading, &topic.name, partition)?;
-            newest = newest.max(at_end(&reading, &whole)?);
+            let epoch = at_end(&reading, &whole, stop)?;
+            if let Some(epoch) = epoch.filter(|epoch| newest.as_ref().is_none_or(|newest| newest.epoch < *epoch)) {
+                newest = Some(Newest {
+                    epoch,
+                    topic: topic.name.clone(),
+                });
+            }
         }
     }
     let_go(reading);
     Ok(newest)
 }
 
-fn at_end(reading: &BaseConsumer<Told>, whole: &Stretch) -> Result<Option<u16>, SinkError> {
-    let stop = Stop::default();
-    let patience = Patience {
-        silence_max: SILENCE_MAX,
-        stop: &stop,
-    };
+fn at_end(reading: &BaseConsumer<Told>, whole: &Stretch, stop: &Stop) -> Result<Option<u16>, SinkError> {
+    let stops = [stop];
+    let patience = Patience::usual(&stops);
     for look in LOOKS {
         let end = Stretch {
             low: whole.high.saturating_sub(look).max(whole.low),
@@ -74,14 +83,6 @@ fn epoch_of(message: &impl Message) -> Option<u16> {
     let mut headers = message.headers()?.iter();
     let sequence = headers.find(|header| header.key == "ce_sequence")?.value?;
     epoch(sequence)
-}
-
-/// The epoch of a `sequence`; none where the text is none.
-fn epoch(sequence: &[u8]) -> Option<u16> {
-    let text = std::str::from_utf8(sequence).ok()?;
-    let (epoch, _) = text.split_once('-')?;
-    let is_one = text.len() == POSITION_TEXT_BYTES && epoch.len() == 4;
-    is_one.then(|| u16::from_str_radix(epoch, 16).ok()).flatten()
 }
 
 #[cfg(test)]

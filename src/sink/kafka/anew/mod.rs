@@ -6,10 +6,27 @@ use crate::finding::{Cause, Finding};
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::record::Records;
 use crate::sink::kafka::settings::Settings;
-use crate::sink::kafka::{Kafka, read_position};
+use crate::sink::kafka::{Kafka, Stop, read_position};
 use crate::sink::{Sink as _, SinkError};
 
-pub use crate::sink::kafka::anew::epoch::newest_epoch;
+pub use crate::sink::kafka::anew::epoch::{Newest, newest_epoch};
+
+/// Why a bridge without a position does not begin: it has told something before. Epoch 1 would begin again, and what it
+/// tells would sort before what the topics hold, so that consumers drop it.
+///
+/// # Errors
+/// See [`SinkError`].
+pub fn position_gone(settings: &Settings, stop: &Stop) -> Result<Option<Finding>, SinkError> {
+    Ok(newest_epoch(settings, stop)?.map(|Newest { epoch, topic }| {
+        let what = format!(
+            "the topic walbridge.{}.position holds no position, and {topic} holds records of epoch {epoch}",
+            settings.name
+        );
+        Finding::error(Cause::Surroundings, "kafka.position_gone", what)
+            .because("it is not known what was published, and records of a new epoch 1 would sort before those")
+            .repair("walbridge recover")
+    }))
+}
 
 /// Stores the first position of a bridge (its nonce becomes `checkpoint.nonce`); makes missing topics if it may.
 ///

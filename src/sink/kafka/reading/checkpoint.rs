@@ -1,7 +1,5 @@
 //! The position record, as it is kept in the position topic.
 
-use std::time::Duration;
-
 use rdkafka::consumer::Consumer as _;
 use rdkafka::message::Message as _;
 use serde::{Deserialize, Serialize};
@@ -13,10 +11,7 @@ use crate::sink::SinkError;
 use crate::sink::kafka::client::position_topic;
 use crate::sink::kafka::reading::{COMMITTED, Patience, UNCOMMITTED, client, extent, let_go, through};
 use crate::sink::kafka::settings::Settings;
-use crate::sink::kafka::{Stop, topics};
-
-/// How long nothing may come.
-const SILENCE_MAX: Duration = Duration::from_secs(20);
+use crate::sink::kafka::topics;
 
 /// Where the reading ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,12 +49,8 @@ pub(in crate::sink::kafka) fn newest(settings: &Settings, end: End) -> Result<Op
             client(settings, COMMITTED)?
         }
     };
-    let patience = Patience {
-        silence_max: SILENCE_MAX,
-        stop: &Stop::default(),
-    };
     let (mut last, mut declared) = (None, None);
-    through(&reading, &stretch, patience, |message| {
+    through(&reading, &stretch, Patience::usual(&[]), |message| {
         let key = message.key().unwrap_or_default();
         let value = message.payload().map(<[u8]>::to_vec);
         if key == declared_key(settings).as_bytes() {

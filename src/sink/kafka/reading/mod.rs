@@ -9,6 +9,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
+use crate::flow::position::POSITION_TEXT_BYTES;
 use crate::sink::SinkError;
 use crate::sink::kafka::Stop;
 use crate::sink::kafka::client::{Told, consumer};
@@ -20,6 +21,9 @@ pub(super) const COMMITTED: &str = "read_committed";
 /// For who asks where a partition ends, open transactions included: ListOffsets answers as its client's isolation level
 /// asks, with the last stable offset for [`COMMITTED`].
 pub(super) const UNCOMMITTED: &str = "read_uncommitted";
+
+/// How long nothing may come in a read that somebody waits for.
+const SILENCE_MAX: Duration = Duration::from_secs(20);
 
 /// A part of a partition.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,8 +41,18 @@ pub(super) struct Stretch {
 pub(super) struct Patience<'a> {
     /// For anything more to come.
     pub(super) silence_max: Duration,
-    /// Ends every wait.
-    pub(super) stop: &'a Stop,
+    /// Each of them ends every wait.
+    pub(super) stops: &'a [&'a Stop],
+}
+
+impl<'a> Patience<'a> {
+    /// For a read that somebody waits for.
+    pub(super) fn usual(stops: &'a [&'a Stop]) -> Self {
+        Self {
+            silence_max: SILENCE_MAX,
+            stops,
+        }
+    }
 }
 
 /// A client that reads.
@@ -91,7 +105,7 @@ pub(super) fn through(
         if reached >= *high {
             return Ok(());
         }
-        patience.stop.check()?;
+        patience.stops.iter().try_for_each(|stop| stop.check())?;
         if reached > heard.1 {
             heard = (Instant::now(), reached);
         }
@@ -112,6 +126,14 @@ pub(super) fn through(
 /// Closing a consumer takes a step of 100 ms of its library, for which nobody need wait.
 pub(super) fn let_go(consumer: BaseConsumer<Told>) {
     drop(std::thread::spawn(move || drop(consumer)));
+}
+
+/// The epoch of a `sequence`; none where the text is none.
+pub(super) fn epoch(sequence: &[u8]) -> Option<u16> {
+    let text = std::str::from_utf8(sequence).ok()?;
+    let (epoch, _) = text.split_once('-')?;
+    let is_one = text.len() == POSITION_TEXT_BYTES && epoch.len() == 4;
+    is_one.then(|| u16::from_str_radix(epoch, 16).ok()).flatten()
 }
 
 fn reached(reading: &BaseConsumer<Told>, topic: &str, partition: i32) -> Result<i64, rdkafka::error::KafkaError> {
