@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use crate::backfill::snapshot::{Snapshot, Xid};
+use crate::backfill::snapshot::Snapshot;
 
 /// A transaction that was told has ended for snapshots too once so many others were told after it. Until then it may be
 /// durable and still in progress. Only one that waits for a synchronous standby stays so for longer: whoever takes a
@@ -38,7 +38,8 @@ pub struct Recent<R> {
 #[derive(Debug)]
 struct Told<R> {
     number: u64,
-    xid: Xid,
+    /// As the stream tells it.
+    xid: u32,
     touched: Touched<R>,
 }
 
@@ -121,8 +122,15 @@ impl<R: Ord> Recent<R> {
         (self.chunks, self.read) = (VecDeque::new(), 0);
     }
 
+    /// Old rows are told again, of which nobody told any for a while: nothing was remembered meanwhile, and of a snapshot
+    /// taken long ago nobody can say which ids are later.
+    pub fn wake(&mut self) {
+        self.give_up();
+        (self.transactions, self.rows, self.taken) = (VecDeque::new(), 0, None);
+    }
+
     /// Whether every snapshot that will be asked about sees the transaction: those of all chunks, and all later ones.
-    fn is_settled(taken: Option<&Snapshot>, chunks: &VecDeque<Option<Snapshot>>, xid: Xid) -> bool {
+    fn is_settled(taken: Option<&Snapshot>, chunks: &VecDeque<Option<Snapshot>>, xid: u32) -> bool {
         let sees = |snapshot: &Snapshot| snapshot.sees(xid);
         taken.is_some_and(sees) && chunks.iter().all(|chunk| chunk.as_ref().is_some_and(sees))
     }
@@ -135,7 +143,7 @@ impl<R: Ord> Recent<R> {
     }
 
     /// A transaction is told from here on; says whether it has to be remembered which rows it touches.
-    pub fn begin(&mut self, xid: Xid) -> Remembers {
+    pub fn begin(&mut self, xid: u32) -> Remembers {
         if Self::is_settled(self.taken.as_ref(), &self.chunks, xid) {
             self.pass();
             return Remembers::No;
@@ -227,11 +235,11 @@ mod tests {
             rows: 10,
         });
         for xid in 5..7 {
-            recent.begin(Xid(xid));
+            recent.begin(xid);
             recent.touch("row");
         }
         assert_eq!(recent.missed_by(&nothing_ended(), 2, 0), Ok(BTreeSet::from([&"row"])));
-        recent.begin(Xid(7));
+        recent.begin(7);
         assert_eq!(recent.told(), 3);
         assert_eq!(recent.missed_by(&nothing_ended(), 3, 0), Err(Unclear));
         assert_eq!(recent.missed_by(&nothing_ended(), SETTLED_AFTER, 0), Err(Unclear));
@@ -244,16 +252,16 @@ mod tests {
             transactions: 9,
             rows: 9,
         });
-        recent.begin(Xid(5));
+        recent.begin(5);
         recent.touch("row");
-        recent.begin(Xid(6));
+        recent.begin(6);
         let begun = recent.told();
         // Whose row was left out would be told by nobody since: it has to be read again.
         assert_eq!(recent.missed_by(&nothing_ended(), 2, begun), Err(Unclear));
         recent.ask();
         recent.read(&"6:6:".parse().unwrap());
         assert_eq!(recent.missed_by(&nothing_ended(), 2, begun), Ok(BTreeSet::new()));
-        recent.begin(Xid(7));
+        recent.begin(7);
         recent.touch("row");
         assert_eq!(
             recent.missed_by(&nothing_ended(), 3, begun),
@@ -267,17 +275,18 @@ mod tests {
             transactions: 9,
             rows: 2,
         });
-        recent.begin(Xid(5));
+        recent.begin(5);
         (0..3).for_each(|row| recent.touch(row));
-        recent.begin(Xid(6));
+        recent.begin(6);
         recent.touch(1);
         assert_eq!(recent.missed_by(&nothing_ended(), 2, 0), Err(Unclear));
         recent.ask();
         recent.read(&"6:6:".parse().unwrap());
         assert_eq!(recent.missed_by(&nothing_ended(), 2, 0), Ok(BTreeSet::from([&1])));
     }
+
     /// Which of the transactions 5 to 8, all told and each touching its own row, are remembered.
-    fn remembered(recent: &Recent<u64>) -> Vec<u64> {
+    fn remembered(recent: &Recent<u32>) -> Vec<u32> {
         let missed = recent.missed_by(&nothing_ended(), 0, 0).unwrap();
         missed.into_iter().copied().collect()
     }
@@ -292,7 +301,7 @@ mod tests {
         recent.ask();
         recent.ask();
         for xid in 5..9 {
-            assert_eq!(recent.begin(Xid(xid)), Remembers::Yes);
+            assert_eq!(recent.begin(xid), Remembers::Yes);
             recent.touch(xid);
         }
         recent.read(&snapshot("9:9:"));
@@ -308,18 +317,18 @@ mod tests {
             [6, 7, 8],
             "the second misses them, the third is asked for behind the first"
         );
-        assert_eq!(recent.begin(Xid(5)), Remembers::No);
-        assert_eq!(recent.begin(Xid(9)), Remembers::Yes);
+        assert_eq!(recent.begin(5), Remembers::No);
+        assert_eq!(recent.begin(9), Remembers::Yes);
         recent.joined();
         assert_eq!(remembered(&recent), [6, 7, 8], "the second is still to join");
         recent.joined();
         assert_eq!(
             remembered(&recent),
-            Vec::<u64>::new(),
+            Vec::<u32>::new(),
             "the third was asked for when a snapshot was there that sees all"
         );
-        assert_eq!(recent.begin(Xid(8)), Remembers::No);
+        assert_eq!(recent.begin(8), Remembers::No);
         recent.give_up();
-        assert_eq!(recent.begin(Xid(10)), Remembers::Yes);
+        assert_eq!(recent.begin(10), Remembers::Yes);
     }
 }

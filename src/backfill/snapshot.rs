@@ -2,27 +2,22 @@
 
 use std::str::FromStr;
 
-/// A transaction id that never wraps round (`xid8`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Xid(pub u64);
-
-impl Xid {
-    /// The id whose lower half is `low`, as the stream tells it; of all such ids the one nearest to `near`.
-    ///
-    /// Ids that a server still tells apart lie within 2^31 of each other
-    /// (<https://www.postgresql.org/docs/current/routine-vacuuming.html#VACUUM-FOR-WRAPAROUND>), so with any id of about
-    /// the same time for `near` there is only one.
-    pub fn widen(low: u32, near: Self) -> Self {
-        let same = (near.0 >> 32 << 32) | u64::from(low);
-        let other = if same > near.0 {
-            same.checked_sub(1 << 32)
-        } else {
-            same.checked_add(1 << 32)
-        };
-        match other {
-            Some(other) if other.abs_diff(near.0) < same.abs_diff(near.0) => Self(other),
-            Some(_) | None => Self(same),
-        }
+/// The id whose lower half is `low`, as the stream tells it, that never wraps round (`xid8`); of all such ids the one
+/// nearest to `near`.
+///
+/// Ids that a server still tells apart lie within 2^31 of each other
+/// (<https://www.postgresql.org/docs/current/routine-vacuuming.html#VACUUM-FOR-WRAPAROUND>), so with any id of about the
+/// same time for `near` there is only one.
+fn widen(low: u32, near: u64) -> u64 {
+    let same = (near >> 32 << 32) | u64::from(low);
+    let other = if same > near {
+        same.checked_sub(1 << 32)
+    } else {
+        same.checked_add(1 << 32)
+    };
+    match other {
+        Some(other) if other.abs_diff(near) < same.abs_diff(near) => other,
+        Some(_) | None => same,
     }
 }
 
@@ -32,9 +27,9 @@ impl Xid {
 /// around it. One that is prepared is in progress until COMMIT PREPARED, which is when the stream tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
-    xmin: Xid,
-    xmax: Xid,
-    in_progress: Vec<Xid>,
+    xmin: u64,
+    xmax: u64,
+    in_progress: Vec<u64>,
 }
 
 /// A text that is no snapshot.
@@ -43,13 +38,15 @@ pub struct Snapshot {
 pub struct SnapshotError;
 
 impl Snapshot {
-    /// Whether what the transaction did is seen, provided that it committed.
-    pub fn sees(&self, xid: Xid) -> bool {
+    /// Whether what the transaction did is seen, provided that it committed. Its id is the stream's, of about the time of
+    /// the snapshot: a few hundred million transactions before or after it.
+    pub fn sees(&self, xid: u32) -> bool {
+        let xid = widen(xid, self.xmax);
         xid < self.xmin || xid < self.xmax && self.in_progress.binary_search(&xid).is_err()
     }
 
     /// The first id that was not yet given out.
-    pub fn next(&self) -> Xid {
+    pub fn next(&self) -> u64 {
         self.xmax
     }
 }
@@ -60,7 +57,7 @@ impl FromStr for Snapshot {
     /// Reads the text form of `pg_snapshot`
     /// (<https://www.postgresql.org/docs/current/functions-info.html#FUNCTIONS-PG-SNAPSHOT-PARTS>).
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let xid = |text: &str| text.parse().map(Xid).map_err(|_| SnapshotError);
+        let xid = |text: &str| text.parse().map_err(|_| SnapshotError);
         let mut parts = text.split(':');
         let (Some(xmin), Some(xmax), Some(list), None) = (parts.next(), parts.next(), parts.next(), parts.next())
         else {
@@ -84,9 +81,13 @@ mod tests {
     #[test]
     fn a_snapshot_sees_what_ended_before_it() {
         let snapshot: Snapshot = "10:20:10,14".parse().unwrap();
-        let seen: Vec<u64> = (8..22).filter(|xid| snapshot.sees(Xid(*xid))).collect();
+        let seen: Vec<u32> = (8..22).filter(|xid| snapshot.sees(*xid)).collect();
         assert_eq!(seen, [8, 9, 11, 12, 13, 15, 16, 17, 18, 19]);
-        assert!("10:10:".parse::<Snapshot>().unwrap().sees(Xid(9)));
+        assert!("10:10:".parse::<Snapshot>().unwrap().sees(9));
+        // Over a wrap, from both sides.
+        let late: Snapshot = "4294967300:4294967302:4294967300".parse().unwrap();
+        let seen = [u32::MAX, 3, 4, 5, 6].map(|xid| late.sees(xid));
+        assert_eq!(seen, [true, true, false, true, false]);
         for bad in ["", "10", "10:20", "10:20:x", "10:20:1:2", "a:20:", "10:20:1,"] {
             assert_eq!(bad.parse::<Snapshot>(), Err(SnapshotError), "{bad}");
         }
@@ -102,7 +103,7 @@ mod tests {
             (3, epoch - 2, epoch + 3),
             (u32::MAX, 5, u64::from(u32::MAX)),
         ] {
-            assert_eq!(Xid::widen(low, Xid(near)), Xid(wide), "{low} near {near}");
+            assert_eq!(widen(low, near), wide, "{low} near {near}");
         }
     }
 }

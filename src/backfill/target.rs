@@ -1,6 +1,9 @@
 //! Entities whose old rows are told, and how they are read.
 
+use sha2::{Digest as _, Sha256};
+
 use crate::backfill::pace::Cost;
+use crate::finding::Finding;
 use crate::flow::change::CommitTime;
 use crate::flow::event::KindId;
 use crate::flow::table::Table;
@@ -66,13 +69,19 @@ pub struct KeyColumn {
 /// another that stands on the same table.
 pub type RowName = (KindId, Box<[u8]>);
 
+/// A longer name is its digest: so many of them are remembered that each must be short.
+const NAME_BYTES_MAX: usize = 64;
+
 /// Text values of a key as one name; no two keys have the same.
-pub fn row_name<'v>(values: impl Iterator<Item = &'v [u8]>) -> Box<[u8]> {
-    let mut name = Vec::new();
+pub fn row_name<'v>(values: impl Iterator<Item = &'v [u8]> + Clone) -> Box<[u8]> {
+    let mut name = Vec::with_capacity(values.clone().map(|value| size_of::<u32>() + value.len()).sum());
     for value in values {
         let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
         name.extend_from_slice(&length.to_be_bytes());
         name.extend_from_slice(value);
+    }
+    if name.len() > NAME_BYTES_MAX {
+        return Box::from(Sha256::digest(&name).as_slice());
     }
     name.into_boxed_slice()
 }
@@ -129,6 +138,8 @@ pub enum Reading {
     Read(Rows),
     /// The one before it was the table's last.
     Nothing,
+    /// The rows that an operator chose cannot be read: what was asked for ends, and nothing else.
+    Refused(Box<Finding>),
 }
 
 #[cfg(test)]
@@ -137,6 +148,14 @@ mod tests {
 
     fn name(values: &[&str]) -> Box<[u8]> {
         row_name(values.iter().map(|value| value.as_bytes()))
+    }
+
+    #[test]
+    fn long_names_are_told_apart_and_are_short() {
+        let (one, other) = ("x".repeat(3_000), "x".repeat(2_999) + "y");
+        assert_ne!(name(&[&one]), name(&[&other]));
+        assert_eq!(name(&[&one]), name(&[&one]));
+        assert!(name(&[&one]).len() <= NAME_BYTES_MAX);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use proptest::prelude::*;
 
 use crate::backfill::recent::{Limits, Recent, Remembers};
-use crate::backfill::snapshot::{Snapshot, Xid};
+use crate::backfill::snapshot::Snapshot;
 use crate::backfill::{Chunk, Joining};
 use crate::flow::position::Lsn;
 
@@ -17,6 +17,11 @@ const NAMES: u8 = 12;
 const CHUNK: u8 = 3;
 /// So many chunks are read side by side, while another waits to join.
 const READERS: usize = 2;
+
+/// A transaction's id as the stream tells it.
+fn told_as(xid: u64) -> u32 {
+    u32::try_from(xid & u64::from(u32::MAX)).unwrap()
+}
 
 /// What happens next.
 #[derive(Clone, Debug)]
@@ -41,7 +46,7 @@ enum Event {
 
 #[derive(Clone, Debug)]
 struct Transaction {
-    xid: Xid,
+    xid: u64,
     writes: Vec<(u8, Option<u32>)>,
 }
 
@@ -94,7 +99,8 @@ fn apply(rows: &mut Rows, writes: &[(u8, Option<u32>)]) {
 impl Model {
     fn new(before: Rows, limits: Limits) -> Self {
         Self {
-            next: 100,
+            // Ids wrap round on the way.
+            next: u64::from(u32::MAX) - 20,
             running: Vec::new(),
             log: Vec::new(),
             hidden: Vec::new(),
@@ -117,7 +123,7 @@ impl Model {
             others.flat_map(|other| &other.writes).any(|(row, _)| *row == name)
         };
         writes.retain(|(name, _)| !locked(*name));
-        let xid = Xid(self.next);
+        let xid = self.next;
         self.next += 1;
         self.running.push(Transaction { xid, writes });
     }
@@ -142,7 +148,7 @@ impl Model {
             return;
         };
         self.told += 1;
-        if self.recent.begin(transaction.xid) == Remembers::Yes {
+        if self.recent.begin(told_as(transaction.xid)) == Remembers::Yes {
             for (name, _) in &transaction.writes {
                 self.recent.touch(*name);
             }
@@ -152,7 +158,7 @@ impl Model {
     }
 
     fn snapshot(&self) -> Snapshot {
-        let mut open: Vec<u64> = self.running.iter().chain(&self.hidden).map(|one| one.xid.0).collect();
+        let mut open: Vec<u64> = self.running.iter().chain(&self.hidden).map(|one| one.xid).collect();
         open.sort_unstable();
         let xmin = open.first().copied().unwrap_or(self.next);
         let list: Vec<String> = open.iter().map(u64::to_string).collect();

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::backfill::order::{Accepted, Action, Order};
 use crate::backfill::target::Target;
@@ -24,6 +24,21 @@ pub enum NeverTold {
     Leave,
 }
 
+/// Entities that are declared otherwise than when they were told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changed {
+    /// Their topics hold what is out of date.
+    pub told_again: BTreeSet<String>,
+    /// Their topics hold it under other keys, and an operator said that they are told again.
+    pub accepted: BTreeSet<String>,
+}
+
+impl Changed {
+    fn contains(&self, entity: &str) -> bool {
+        self.told_again.contains(entity) || self.accepted.contains(entity)
+    }
+}
+
 /// Account of all entities.
 #[derive(Clone, Debug)]
 pub struct Ledger<'t> {
@@ -41,7 +56,7 @@ impl<'t> Ledger<'t> {
         targets: &'t [Target],
         stored: &Checkpoint,
         never: NeverTold,
-        (has_state, changed): (impl Fn(&str) -> bool, &[String]),
+        (has_state, changed): (impl Fn(&str) -> bool, &Changed),
     ) -> Self {
         let mut ledger = Self {
             targets,
@@ -52,7 +67,10 @@ impl<'t> Ledger<'t> {
         ledger.passed(Lsn(stored.commit_end_lsn.0.saturating_sub(1)));
         for target in targets {
             let Some(known) = ledger.progress.entities.get(&target.entity) else {
-                if never == NeverTold::Tell {
+                // Its old rows were never told, but the stream told states of it.
+                if changed.accepted.contains(&target.entity) {
+                    ledger.begin(target, None, OnGone::Reconcile);
+                } else if never == NeverTold::Tell {
                     ledger.begin(target, None, OnGone::Keep);
                 }
                 continue;
@@ -62,6 +80,8 @@ impl<'t> Ledger<'t> {
             let cut = known.by != target.by() && matches!(known.standing, Standing::After(Some(_)));
             if !is_of || cut {
                 ledger.begin(target, None, OnGone::Reconcile);
+            } else if let Some(known) = ledger.progress.entities.get_mut(&target.entity) {
+                known.by = target.by();
             }
         }
         for (entity, known) in &mut ledger.progress.entities {
@@ -144,6 +164,13 @@ impl<'t> Ledger<'t> {
         }
     }
 
+    /// It is not told to its end.
+    pub fn cancel(&mut self, entity: &str) {
+        if let Some(known) = self.progress.entities.get_mut(entity) {
+            (known.standing, known.pace) = (Standing::Cancelled, Pace::Going);
+        }
+    }
+
     /// Every key whose row is gone got its tombstone.
     pub fn swept(&mut self, entity: &str) {
         if let Some(known) = self.progress.entities.get_mut(entity) {
@@ -171,7 +198,10 @@ impl<'t> Ledger<'t> {
                 OnGone::Keep => String::new(),
                 OnGone::Reconcile => String::from_utf8_lossy(&began).into_owned(),
             },
-            pace: Pace::Going,
+            // What an operator stopped goes on when he says so, whatever it is by then.
+            pace: known
+                .filter(|known| known.is_open())
+                .map_or(Pace::Going, |known| known.pace),
         };
         self.progress.entities.insert(target.entity.clone(), generation);
     }

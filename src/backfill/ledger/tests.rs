@@ -53,14 +53,22 @@ fn order(action: Action, entities: &[&str]) -> Order {
     }
 }
 
-fn open<'t>(targets: &'t [Target], stored: &Checkpoint, never: NeverTold, changed: &[String]) -> Ledger<'t> {
+fn open<'t>(targets: &'t [Target], stored: &Checkpoint, never: NeverTold, changed: &[&str]) -> Ledger<'t> {
+    let changed = told_again(changed);
     let declared: Vec<&str> = targets.iter().map(|target| target.entity.as_str()).collect();
     Ledger::open(
         targets,
         stored,
         never,
-        (|entity: &str| declared.contains(&entity), changed),
+        (|entity: &str| declared.contains(&entity), &changed),
     )
+}
+
+fn told_again(entities: &[&str]) -> Changed {
+    Changed {
+        told_again: entities.iter().map(|&entity| entity.to_owned()).collect(),
+        ..Changed::default()
+    }
 }
 
 /// The position after everything of this ledger was told.
@@ -96,12 +104,32 @@ fn what_was_told_otherwise_is_told_again_and_reconciled() {
     let targets = [target("Order", "orders")];
     let stored = told(open(&targets, &checkpoint(0x100), NeverTold::Tell, &[]));
     let moved = [target("Order", "orders-2")];
-    for (targets, changed) in [(&moved, vec![]), (&targets, vec!["Order".to_owned()])] {
+    for (targets, changed) in [(&moved, vec![]), (&targets, vec!["Order"])] {
         let ledger = open(targets, &stored, NeverTold::Leave, &changed);
         let (_, generation) = ledger.turn().expect("it is told again");
         assert_eq!((generation.number, generation.on_gone), (2, OnGone::Reconcile));
         assert_eq!(generation.began.as_bytes(), ledger.next().text());
     }
+}
+
+#[test]
+fn states_that_the_stream_alone_told_are_told_again_only_under_another_key() {
+    let targets = [target("Order", "orders")];
+    let under_way = |changed: &Changed| {
+        let ledger = Ledger::open(
+            &targets,
+            &checkpoint(0x100),
+            NeverTold::Leave,
+            (|_: &str| true, changed),
+        );
+        ledger.turn().map(|(_, generation)| generation.on_gone)
+    };
+    assert_eq!(under_way(&told_again(&["Order"])), None);
+    let accepted = Changed {
+        accepted: ["Order".to_owned()].into(),
+        ..Changed::default()
+    };
+    assert_eq!(under_way(&accepted), Some(OnGone::Reconcile));
 }
 
 #[test]
@@ -121,7 +149,7 @@ fn an_entity_that_comes_back_is_told_again() {
 fn a_change_is_remembered_until_the_rows_can_be_read() {
     let targets = [target("Order", "orders")];
     let stored = told(open(&targets, &checkpoint(0x100), NeverTold::Tell, &[]));
-    let changed = ["Order".to_owned()];
+    let changed = told_again(&["Order"]);
     let unread = Ledger::open(&[], &stored, NeverTold::Tell, (|_: &str| true, &changed));
     let stored = Checkpoint {
         backfill: Some(unread.progress().clone()),
@@ -138,7 +166,7 @@ fn a_reconciling_generation_sweeps_before_it_is_complete() {
         &targets,
         &told(open(&targets, &checkpoint(0x100), NeverTold::Tell, &[])),
         NeverTold::Tell,
-        (|_: &str| true, &["Order".to_owned()]),
+        (|_: &str| true, &told_again(&["Order"])),
     );
     ledger.advance("Order", 3, Some(vec!["7".to_owned()]));
     assert_eq!(
@@ -284,4 +312,38 @@ fn a_new_history_tells_every_entity_again_from_its_first_place_on() {
         next.generation("Gone").map(|one| (one.number, one.on_gone)),
         Some((8, OnGone::Reconcile))
     );
+}
+
+#[test]
+fn what_an_operator_stopped_stays_so_when_it_begins_anew() {
+    let targets = [target("Order", "orders")];
+    let mut ledger = open(&targets, &checkpoint(0x100), NeverTold::Tell, &[]);
+    ledger.order(&order(Action::Pause, &["Order"]), OnGone::Keep).unwrap();
+    let stored = Checkpoint {
+        backfill: Some(ledger.progress().clone()),
+        ..checkpoint(0x200)
+    };
+    let ledger = open(&targets, &stored, NeverTold::Tell, &["Order"]);
+    let known = ledger.generation("Order").unwrap();
+    assert_eq!((known.number, known.pace), (2, Pace::Paused));
+    assert!(ledger.turn().is_none());
+}
+
+#[test]
+fn a_telling_that_has_read_nothing_yet_goes_on_by_another_key() {
+    let targets = [target("Order", "orders")];
+    let stored = Checkpoint {
+        backfill: Some(
+            open(&targets, &checkpoint(0x100), NeverTold::Tell, &[])
+                .progress()
+                .clone(),
+        ),
+        ..checkpoint(0x200)
+    };
+    let mut other = targets.clone();
+    other[0].key[0].name = "other".to_owned();
+    let ledger = open(&other, &stored, NeverTold::Tell, &[]);
+    let known = ledger.generation("Order").unwrap();
+    assert_eq!((known.number, &known.by), (1, &other[0].by()));
+    assert_ne!(known.by, targets[0].by());
 }

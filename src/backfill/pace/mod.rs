@@ -20,6 +20,10 @@ const CHUNK_BYTES_MAX: usize = 4 << 20;
 /// A chunk is asked for with so many rows that it holds about this much: its records are then about one of the buffers
 /// that are on their way to Kafka, of which there are several, and rows that are wider than those before still fit in.
 const CHUNK_BYTES_AIM: usize = 512 << 10;
+/// Beside others at work a chunk holds this share of it: whoever works waits for a short while, not for a long one.
+const SHARE: usize = 4;
+/// However long a chunk takes, it holds so many rows: on a server that is busy all over it takes long even without any.
+const ROWS_MIN: usize = 100;
 
 /// What may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +49,18 @@ pub struct Cost {
     pub spent: Duration,
     /// Whether it ends before its rows do.
     pub cut: Cut,
+    /// Who else was at work.
+    pub others: Others,
+}
+
+/// Whether other clients work on the database. Each look is a sample: beside somebody who comes once a second, a tenth of
+/// the chunks are read as if nobody rested.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// They do.
+    AtWork,
+    /// They do not.
+    Quiet,
 }
 
 /// Whether a chunk ends before its rows do.
@@ -143,10 +159,16 @@ impl Pace {
         let by_time = rows.saturating_mul(READ_AIM.as_micros()) / spent;
         let by_time = usize::try_from(by_time).unwrap_or(usize::MAX);
         // One look says little: a chunk grows and shrinks by steps.
-        let by_time = by_time.clamp(cost.rows_max / 4, cost.rows_max.saturating_mul(2));
+        let by_time = by_time
+            .clamp(cost.rows_max / 4, cost.rows_max.saturating_mul(2))
+            .max(ROWS_MIN);
+        let bytes_aim = match cost.others {
+            Others::AtWork => CHUNK_BYTES_AIM / SHARE,
+            Others::Quiet => CHUNK_BYTES_AIM,
+        };
         // Where only some rows are wanted, a chunk holds fewer than it passes by.
         let by_size = match self.row_bytes {
-            Some(row_bytes) if cost.cut == Cut::BySize || cost.rows >= cost.rows_max => CHUNK_BYTES_AIM / row_bytes,
+            Some(row_bytes) if cost.cut == Cut::BySize || cost.rows >= cost.rows_max => bytes_aim / row_bytes,
             Some(_) | None => usize::MAX,
         };
         self.rows = by_time.min(by_size).min(self.limits.rows_per_chunk).max(1);

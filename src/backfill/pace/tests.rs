@@ -16,7 +16,40 @@ fn cost(rows: usize, rows_per_ms: usize) -> Cost {
         bytes: rows * 10,
         spent: Duration::from_micros(u64::try_from(rows * 1_000 / rows_per_ms).unwrap()),
         cut: Cut::No,
+        others: Others::Quiet,
     }
+}
+
+#[test]
+fn chunks_are_small_beside_others_and_never_tiny() {
+    let mut pace = Pace::new(FREE);
+    let read = |pace: &mut Pace, others, rows_per_ms| {
+        let asked = pace.rows();
+        pace.read(
+            Duration::ZERO,
+            &Cost {
+                others,
+                bytes: asked * 200,
+                ..cost(asked, rows_per_ms)
+            },
+        );
+    };
+    for _ in 0..9 {
+        read(&mut pace, Others::Quiet, 1_000);
+    }
+    let alone = pace.rows();
+    read(&mut pace, Others::AtWork, 1_000);
+    assert_eq!(pace.rows(), alone / 4);
+    read(&mut pace, Others::Quiet, 1_000);
+    assert_eq!(pace.rows(), alone / 4 * 2, "it grows again, by steps");
+    for _ in 0..9 {
+        let slow = Cost {
+            spent: Duration::from_secs(9),
+            ..cost(pace.rows(), 1)
+        };
+        pace.read(Duration::ZERO, &slow);
+    }
+    assert_eq!(pace.rows(), ROWS_MIN);
 }
 
 /// Reads for so long, and gives rows, bytes and chunks that were read, and the most rows of a second.
@@ -140,7 +173,7 @@ fn it_grows_and_shrinks_by_steps_within_its_limits() {
         };
         pace.read(Duration::ZERO, &slow);
     }
-    assert_eq!(pace.rows(), 1);
+    assert_eq!(pace.rows(), ROWS_MIN);
     let few = Limits {
         rows_per_chunk: 50,
         ..FREE
