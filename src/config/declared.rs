@@ -1,5 +1,6 @@
 //! How entities are declared, as it is kept beside the position: texts that say what a field is made of.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::config::Config;
@@ -31,13 +32,33 @@ fn declaration(entity: &Entity) -> Declaration {
         filter: entity.filter.as_ref().map(|filter| filter.text.clone()),
         key: texts(&entity.key),
         partition_by: texts(&entity.partition_by),
-        fields: fields.map(|field| (field.name.clone(), spelt(field))).collect(),
+        fields: fields
+            .map(|field| (field.name.clone(), spelt(field, &field.from)))
+            .collect(),
+        formerly: formerly(entity),
+        gone: false,
     }
 }
 
-/// Everything that decides what a field's value is.
-fn spelt(field: &Field) -> String {
-    let mut out = match &field.from {
+/// Fields of columns that were renamed, by their former names.
+fn formerly(entity: &Entity) -> BTreeMap<String, String> {
+    let former = |field: &Field| {
+        let Source::Column(column) = &field.from else {
+            return None;
+        };
+        let (_, former) = entity.formerly.iter().find(|(name, _)| name.text == column.text)?;
+        let from = Source::Column(Located {
+            text: former.clone(),
+            ..column.clone()
+        });
+        Some((field.name.clone(), spelt(field, &from)))
+    };
+    entity.fields.iter().filter_map(former).collect()
+}
+
+/// Everything that decides what a field's value is, made from `from`.
+fn spelt(field: &Field, from: &Source) -> String {
+    let mut out = match from {
         Source::Column(column) => format!("column {:?}", column.text),
         Source::Text(text) => text.text.clone(),
     };

@@ -39,11 +39,19 @@ pub fn differences(before: &Declarations, now: &Declarations) -> Vec<Difference>
             });
         };
         match before.get(entity) {
-            Some(before) => compare(before, declared, &mut say),
+            Some(before) => {
+                if before.gone {
+                    say(Means::Nothing, "is declared again".to_owned());
+                }
+                compare(before, declared, &mut say);
+            }
             None => say(Means::Nothing, "is new".to_owned()),
         }
     }
-    for entity in before.keys().filter(|entity| !now.contains_key(*entity)) {
+    let left = before
+        .iter()
+        .filter(|(entity, one)| !one.gone && !now.contains_key(*entity));
+    for (entity, _) in left {
         found.push(Difference {
             entity: entity.clone(),
             says: "is no longer declared: what is in its topics stays, and nothing is added".to_owned(),
@@ -83,19 +91,13 @@ fn compare(before: &Declaration, now: &Declaration, say: &mut dyn FnMut(Means, S
     let goes_on = same_topic && now.state_topic.is_some()
         || now.event_topics.iter().any(|topic| before.event_topics.contains(topic));
     let decide = if goes_on { Means::Decide } else { again };
-    if before.key != now.key {
-        let (was, is) = (before.key.join(", "), now.key.join(", "));
+    let keys = made_otherwise((&before.key, before), (&now.key, now));
+    if let Some((is, was)) = &keys {
         say(decide, format!("has the key {is}, no longer {was}"));
     }
-    if before.partition_by != now.partition_by {
-        let spelt = |names: &[String]| {
-            if names.is_empty() {
-                "its key".to_owned()
-            } else {
-                names.join(", ")
-            }
-        };
-        let (was, is) = (spelt(&before.partition_by), spelt(&now.partition_by));
+    let places = made_otherwise((before.places(), before), (now.places(), now));
+    let by_key = before.places() == before.key && now.places() == now.key;
+    if let Some((is, was)) = places.filter(|_| !by_key) {
         // A tombstone in the old partition would come after the state in the new one, and remove it for who folds by key.
         let means = if same_topic && now.state_topic.is_some() {
             Means::NewTopic
@@ -119,6 +121,25 @@ fn compare(before: &Declaration, now: &Declaration, say: &mut dyn FnMut(Means, S
     }
 }
 
+/// How the fields that are named are made, and how they were, where that is not the same.
+fn made_otherwise(
+    (names_before, before): (&[String], &Declaration),
+    (names, now): (&[String], &Declaration),
+) -> Option<(String, String)> {
+    if names_before != names {
+        return Some((names.join(", "), names_before.join(", ")));
+    }
+    let name = names.iter().find(|name| !is_same(name, before, now))?;
+    let made = |one: &Declaration| format!("{name} by {}", one.fields.get(name).map_or("nothing", String::as_str));
+    Some((made(now), made(before)))
+}
+
+/// Whether a field that both have is told as before.
+fn is_same(field: &str, before: &Declaration, now: &Declaration) -> bool {
+    let (was, is, former) = (before.fields.get(field), now.fields.get(field), now.formerly.get(field));
+    was == is || was.is_some() && was == former
+}
+
 /// Which rows are told, and what of them.
 fn compare_rows(before: &Declaration, now: &Declaration, say: &mut dyn FnMut(String)) {
     if before.filter != now.filter {
@@ -136,8 +157,8 @@ fn compare_rows(before: &Declaration, now: &Declaration, say: &mut dyn FnMut(Str
     for (field, told) in &now.fields {
         match before.fields.get(field) {
             None => say(format!("publishes \"{field}\" too")),
-            Some(before) if before != told => say(format!("tells \"{field}\" by {told}, no longer by {before}")),
-            Some(_) => {}
+            Some(_) if is_same(field, before, now) => {}
+            Some(was) => say(format!("tells \"{field}\" by {told}, no longer by {was}")),
         }
     }
     for field in before.fields.keys().filter(|field| !now.fields.contains_key(*field)) {
@@ -157,7 +178,10 @@ mod tests {
             filter: Some("typ = 'S'".to_owned()),
             key: vec!["number".to_owned()],
             partition_by: Vec::new(),
-            fields: [("number".to_owned(), "\"no\"".to_owned())].into(),
+            fields: [("number", "\"no\""), ("note", "\"rmk\"")]
+                .map(|(name, told)| (name.to_owned(), told.to_owned()))
+                .into(),
+            ..Declaration::default()
         }
     }
 
@@ -178,16 +202,16 @@ mod tests {
             says(Means::TellAgain, "is all rows, no longer `typ = 'S'`")
         );
         assert_eq!(
-            found(|one| drop(one.fields.insert("note".to_owned(), "\"rmk\"".to_owned()))),
-            says(Means::TellAgain, "publishes \"note\" too")
+            found(|one| drop(one.fields.insert("city".to_owned(), "\"ort\"".to_owned()))),
+            says(Means::TellAgain, "publishes \"city\" too")
         );
         assert_eq!(
-            found(|one| drop(one.fields.insert("number".to_owned(), "upper(no)".to_owned()))),
-            says(Means::TellAgain, "tells \"number\" by upper(no), no longer by \"no\"")
+            found(|one| drop(one.fields.insert("note".to_owned(), "upper(rmk)".to_owned()))),
+            says(Means::TellAgain, "tells \"note\" by upper(rmk), no longer by \"rmk\"")
         );
         assert_eq!(
-            found(|one| one.fields.clear()),
-            says(Means::TellAgain, "no longer publishes \"number\"")
+            found(|one| drop(one.fields.remove("note"))),
+            says(Means::TellAgain, "no longer publishes \"note\"")
         );
         assert_eq!(
             found(|one| one.event_topics = vec!["other".to_owned()]),
@@ -213,10 +237,50 @@ mod tests {
         let all_told = |means: &Means| matches!(means, Means::Nothing | Means::TellAgain);
         assert!(both.iter().all(|(means, _)| all_told(means)), "{both:?}");
         assert_eq!(both.len(), 3);
-        assert_eq!(
-            found(|one| one.partition_by = vec!["number".to_owned()])[0].0,
-            Means::NewTopic
-        );
+    }
+
+    #[test]
+    fn a_key_that_is_made_otherwise_is_another_key_unless_its_column_was_only_renamed() {
+        let respelt = |one: &mut Declaration| drop(one.fields.insert("number".to_owned(), "upper(no)".to_owned()));
+        let key = "has the key number by upper(no), no longer number by \"no\"".to_owned();
+        assert_eq!(found(respelt)[0], (Means::Decide, key));
+        let renamed = found(|one| {
+            one.fields.insert("number".to_owned(), "\"nr\"".to_owned());
+            one.formerly.insert("number".to_owned(), "\"no\"".to_owned());
+        });
+        assert_eq!(renamed, []);
+    }
+
+    #[test]
+    fn other_partitions_need_a_new_topic() {
+        let by_note = |one: &mut Declaration| one.partition_by = vec!["note".to_owned()];
+        let says = "goes to partitions by note, no longer by number".to_owned();
+        assert_eq!(found(by_note), [(Means::NewTopic, says)]);
+        // The key is where they go anyway.
+        assert_eq!(found(|one| one.partition_by = vec!["number".to_owned()]), []);
+
+        let all = |one: Declaration| Declarations::from([("Order".to_owned(), one)]);
+        let mut before = declared();
+        by_note(&mut before);
+        let mut respelt = before.clone();
+        respelt.fields.insert("note".to_owned(), "upper(rmk)".to_owned());
+        let found = differences(&all(before), &all(respelt));
+        assert_eq!(found[0].means, Means::NewTopic, "{found:?}");
+    }
+
+    #[test]
+    fn an_entity_that_comes_back_is_compared_with_what_it_was() {
+        let all = |one: Declaration| Declarations::from([("Order".to_owned(), one)]);
+        let gone = Declaration {
+            gone: true,
+            ..declared()
+        };
+        assert_eq!(differences(&all(gone.clone()), &Declarations::new()), []);
+        let mut other = declared();
+        other.key = vec!["note".to_owned()];
+        let found = differences(&all(gone), &all(other));
+        let means: Vec<Means> = found.iter().map(|one| one.means).collect();
+        assert_eq!(means, [Means::Nothing, Means::Decide], "{found:?}");
     }
 
     #[test]
@@ -227,7 +291,7 @@ mod tests {
             ..declared()
         };
         let other = Declaration {
-            fields: [].into(),
+            fields: [("number".to_owned(), "\"no\"".to_owned())].into(),
             filter: None,
             ..events_only.clone()
         };

@@ -26,4 +26,21 @@ pub struct Declaration {
     pub partition_by: Vec<String>,
     /// Published fields by name, each with how it is told.
     pub fields: BTreeMap<String, String>,
+    /// Of fields whose column is `formerly` another: how they were told by that. Not stored.
+    #[serde(skip)]
+    pub formerly: BTreeMap<String, String>,
+    /// Whether the config has it no longer: what its topics hold is by this declaration still.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
+}
+
+impl Declaration {
+    /// Fields that say which partition a record goes to.
+    pub fn places(&self) -> &[String] {
+        if self.partition_by.is_empty() {
+            &self.key
+        } else {
+            &self.partition_by
+        }
+    }
 }
