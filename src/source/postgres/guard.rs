@@ -10,23 +10,12 @@ use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
 use crate::source::postgres::follow::Postgres;
 use crate::source::postgres::settings::Settings;
+use crate::source::postgres::sql::entrance::keeps_out;
 use crate::source::postgres::watch::{Watch, Watched};
 use crate::source::{Distance, Hold, Source, SourceError};
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-
-/// Findings that keep a new connection out, and say nothing of the stream.
-const LOG_IN: [&str; 8] = [
-    "source.password_refused",
-    "source.password_missing",
-    "source.password_unreadable",
-    "source.role_refused",
-    "source.database_missing",
-    "source.privilege_missing",
-    "source.certificate",
-    "source.tls_unsupported",
-];
 
 /// Takes what a look shows.
 pub type OnLook = Arc<dyn Fn(&Watched) + Send + Sync>;
@@ -90,7 +79,7 @@ fn look(mut watch: Watch, alarm: &Alarm, on_look: &dyn Fn(&Watched)) {
                 on_look(&watched);
             }
             // A password that is being changed is met by the next connection of the stream, not by the one that runs.
-            Err(SourceError::Halt(finding)) if LOG_IN.contains(&finding.code) => {
+            Err(SourceError::Halt(finding)) if keeps_out(&finding) => {
                 tracing::warn!(code = finding.code, repair = finding.repair, "{}", finding.what);
             }
             Err(halt @ SourceError::Halt(_)) => {

@@ -1,6 +1,5 @@
 //! Everything that `check` says about the server; it writes nothing.
 
-use crate::backfill::snapshot::Xid;
 use crate::finding::{Cause, Finding};
 use crate::flow::catalog::{Catalog, TableKind};
 use crate::flow::table::TableName;
@@ -30,8 +29,6 @@ pub struct Surroundings {
     pub slot: Option<SlotFacts>,
     /// The publications.
     pub publications: Publications,
-    /// The next transaction's id.
-    pub next_xid: Xid,
     /// What must or should be put right.
     pub findings: Vec<Finding>,
 }
@@ -45,8 +42,6 @@ pub fn preflight(settings: &Settings) -> Result<Surroundings, SourceError> {
     let names: Vec<TableName> = settings.tables.iter().map(|followed| followed.name.clone()).collect();
     let catalog = catalog::read(&mut sql, &names)?;
     let slot = slot::read(&mut sql, &settings.slot)?;
-    let next_xid = sql.one("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::int8", &[])?;
-    let next_xid = Xid(u64::try_from(get::<i64>(&next_xid, 0)?).unwrap_or(0));
     let mut out = Vec::new();
     out.extend(pooler(&mut sql)?);
     out.extend(server(&mut sql, slot.as_ref())?);
@@ -70,7 +65,6 @@ pub fn preflight(settings: &Settings) -> Result<Surroundings, SourceError> {
         catalog,
         slot,
         publications,
-        next_xid,
         findings: out,
     })
 }

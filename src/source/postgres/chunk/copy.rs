@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use memchr::memchr;
+
 /// Bytes that are not COPY's text format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CopyError {
@@ -30,18 +32,19 @@ impl Lines {
     /// The first one of `each`.
     pub fn feed<E>(&mut self, message: &[u8], mut each: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
         // COPY TO writes a newline of a value as `\n`: a literal one always ends a row.
-        for part in message.split_inclusive(|byte| *byte == b'\n') {
-            match part.strip_suffix(b"\n") {
-                None => self.pending.extend_from_slice(part),
-                Some(line) if self.pending.is_empty() => each(line)?,
-                Some(line) => {
-                    self.pending.extend_from_slice(line);
-                    let told = each(&self.pending);
-                    self.pending.clear();
-                    told?;
-                }
+        let mut rest = message;
+        while let Some((line, after)) = memchr(b'\n', rest).and_then(|end| rest.split_at_checked(end)) {
+            rest = after.get(1..).unwrap_or_default();
+            if self.pending.is_empty() {
+                each(line)?;
+                continue;
             }
+            self.pending.extend_from_slice(line);
+            let told = each(&self.pending);
+            self.pending.clear();
+            told?;
         }
+        self.pending.extend_from_slice(rest);
         Ok(())
     }
 
@@ -74,7 +77,13 @@ impl Fields {
     pub fn read(&mut self, line: &[u8]) -> Result<(), CopyError> {
         self.bytes.clear();
         self.spans.clear();
-        for field in line.split(|byte| *byte == b'\t') {
+        let mut rest = Some(line);
+        while let Some(from) = rest {
+            let (field, after) = match memchr(b'\t', from).and_then(|tab| from.split_at_checked(tab)) {
+                Some((field, after)) => (field, after.get(1..)),
+                None => (from, None),
+            };
+            rest = after;
             // Before the escapes are taken off: a text of backslash and N comes as `\\N`.
             if field == b"\\N" {
                 self.spans.push(None);
@@ -87,16 +96,25 @@ impl Fields {
         Ok(())
     }
 
+    /// How many fields there are.
+    pub fn count(&self) -> usize {
+        self.spans.len()
+    }
+
+    /// A field; none for null.
+    pub fn get(&self, at: usize) -> Option<&[u8]> {
+        self.bytes.get(self.spans.get(at)?.clone()?)
+    }
+
     /// The fields in order; none for null.
     pub fn iter(&self) -> impl Iterator<Item = Option<&[u8]>> {
-        let field = |span: &Option<Range<usize>>| span.clone().and_then(|span| self.bytes.get(span));
-        self.spans.iter().map(field)
+        (0..self.spans.len()).map(|at| self.get(at))
     }
 }
 
 fn unescape(mut field: &[u8], out: &mut Vec<u8>) -> Result<(), CopyError> {
     loop {
-        let plain = field.iter().position(|byte| *byte == b'\\').unwrap_or(field.len());
+        let plain = memchr(b'\\', field).unwrap_or(field.len());
         let (before, rest) = field.split_at_checked(plain).unwrap_or((field, &[]));
         out.extend_from_slice(before);
         let Some((_, rest)) = rest.split_first() else {

@@ -7,7 +7,7 @@ use crate::backfill::target::row_name;
 use crate::finding::{Cause, Finding};
 use crate::source::SourceError;
 use crate::source::postgres::chunk::copy::{Fields, Lines};
-use crate::source::postgres::chunk::{ChunkPlan, Cursor, OldRow, push_column};
+use crate::source::postgres::chunk::{ChunkPlan, Cursor, OldRow, column_bytes, push_column};
 use crate::source::postgres::sql::halt;
 
 /// The rows of a chunk as they come.
@@ -66,24 +66,22 @@ impl<'p> Gathered<'p> {
         self.fields
             .read(line)
             .map_err(|error| self.failed(&error.to_string()))?;
-        let values: Vec<Option<&[u8]>> = self.fields.iter().collect();
-        if values.len() != self.width {
+        let fields = &self.fields;
+        if fields.count() != self.width {
             return Err(self.failed("it has another number of columns"));
         }
-        let key = self
-            .key_places
-            .iter()
-            .map(|place| values.get(*place).copied().flatten());
-        let Some(key) = key.collect::<Option<Vec<&[u8]>>>() else {
+        let key = || self.key_places.iter().map(|place| fields.get(*place));
+        if key().any(|value| value.is_none()) {
             return Err(self.failed("its key holds a null"));
-        };
-        let mut tuple = Vec::with_capacity(line.len());
-        for value in values.iter().take(self.plan.columns.len()) {
-            push_column(&mut tuple, *value);
+        }
+        let told = || fields.iter().take(self.plan.columns.len());
+        let mut tuple = Vec::with_capacity(told().map(column_bytes).sum());
+        for value in told() {
+            push_column(&mut tuple, value);
         }
         let row = OldRow {
-            name: row_name(key.iter().copied()),
-            tuple: tuple.into_boxed_slice(),
+            name: row_name(key().flatten()),
+            tuple,
         };
         let bytes = self
             .bytes
@@ -92,8 +90,8 @@ impl<'p> Gathered<'p> {
         if bytes > self.bytes_max && !self.rows.is_empty() {
             return Err(Stop::Full);
         }
-        self.last.resize(key.len(), Vec::new());
-        for (kept, value) in self.last.iter_mut().zip(&key) {
+        self.last.resize(self.key_places.len(), Vec::new());
+        for (kept, value) in self.last.iter_mut().zip(key().flatten()) {
             kept.clear();
             kept.extend_from_slice(value);
         }

@@ -62,7 +62,7 @@ pub struct OldRow {
     pub name: Box<[u8]>,
     /// Its columns as [`Tuple::new`](crate::flow::change::Tuple::new) takes them, in the order of
     /// [`ChunkPlan::columns`].
-    pub tuple: Box<[u8]>,
+    pub tuple: Vec<u8>,
 }
 
 /// A length and so many bytes. No value is longer than 1 GB (<https://www.postgresql.org/docs/current/limits.html>).
@@ -70,6 +70,11 @@ fn push_value(out: &mut Vec<u8>, value: &[u8]) {
     let length = u32::try_from(value.len()).unwrap_or(u32::MAX);
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(value);
+}
+
+/// Bytes that [`push_column`] adds for it.
+fn column_bytes(value: Option<&[u8]>) -> usize {
+    value.map_or(1, |value| 1 + size_of::<u32>() + value.len())
 }
 
 /// Adds a column in the form of TupleData

@@ -2,15 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use crate::backfill::pace::{Cost, Cut};
+use crate::backfill::pace::{Cost, Cut, Others};
 use crate::backfill::snapshot::Snapshot;
 use crate::finding::{Cause, Finding};
 use crate::flow::change::{CommitTime, POSTGRES_EPOCH_UNIX_MICROS};
 use crate::flow::position::Lsn;
 use crate::source::SourceError;
 use crate::source::postgres::chunk::gathered::Gathered;
-use crate::source::postgres::chunk::strain::{SIGNS, Sign};
+use crate::source::postgres::chunk::strain::{Look, SIGNS};
 use crate::source::postgres::chunk::{ChunkPlan, Columns, Conditions, Cursor, ReadChunk};
+use crate::source::postgres::connect::AS_IT_IS;
 use crate::source::postgres::settings::{Settings, VALUE_TEXT};
 use crate::source::postgres::sql::{Refusal, Sql, get, halt, quote};
 
@@ -21,7 +22,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// they wait for only to who may read statistics
 /// (<https://www.postgresql.org/docs/current/monitoring-stats.html#MONITORING-STATS-VIEWS>).
 const WAITING: &str = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'SyncRep' \
-     AND state_change < clock_timestamp() - interval '1 second'), \
+     AND coalesce(state_change, '-infinity') < clock_timestamp() - interval '1 second'), \
      current_setting('synchronous_standby_names') = '' OR pg_has_role('pg_read_all_stats', 'USAGE')";
 
 /// The end of the last record of the log. What the server tells is where the next one will begin: at the border of a page
@@ -61,18 +62,18 @@ impl ChunkReader {
         })
     }
 
-    /// Looks whether the database suffers.
+    /// Looks whether the database suffers, and whether others work on it.
     ///
     /// # Errors
     /// Transient where the connection fails: the next call makes a new one.
-    pub(super) fn look(&mut self) -> Result<Option<Sign>, SourceError> {
+    pub(super) fn look(&mut self) -> Result<Look, SourceError> {
         let mut sql = match self.sql.take() {
             Some(sql) => sql,
             None => session(&self.settings)?,
         };
         let rows = sql.simple(&SIGNS.replace("$slot", &quote::literal(&self.settings.slot)))?;
         self.sql = Some(sql);
-        Ok(rows.first().and_then(|row| Sign::of(row)))
+        Ok(Look::of(rows.first().map(Vec::as_slice).unwrap_or_default()))
     }
 
     /// Reads the rows after `after` that meet the plan's conditions: those among the next `rows_max` of the table, and
@@ -120,6 +121,7 @@ impl ChunkReader {
             bytes: 0,
             spent: begun.elapsed(),
             cut: Cut::No,
+            others: Others::Quiet,
         };
         if !plan.columns.is_empty() && answer::<u64>(&mut sql, &plan.altered())? > 0 {
             return Ok(ReadChunk {
@@ -240,8 +242,16 @@ fn uncomputable(refused: Refusal, plan: &ChunkPlan) -> SourceError {
     }
     let Conditions { entity, all } = &plan.conditions;
     if all.is_empty() {
-        let what = format!("cannot read a row of {} (SQLSTATE {state})", plan.table);
-        return SourceError::Transient(what);
+        let what = format!("PostgreSQL cannot read a row of {} (SQLSTATE {state})", plan.table);
+        let finding = Finding::error(Cause::Surroundings, "backfill.row_unreadable", what);
+        return halt(
+            finding
+                .because("a row that is left out would be missing from the topic, and nobody would know")
+                .repair(format!(
+                    "find it and put it right: COPY {} TO STDOUT names its line",
+                    plan.table.quoted()
+                )),
+        );
     }
     let what = format!(
         "PostgreSQL cannot say for a row of {} whether it is of {entity}: {} (SQLSTATE {state})",
@@ -261,7 +271,7 @@ fn session(settings: &Settings) -> Result<Sql, SourceError> {
     let mut sql = Sql::connect(settings)?;
     let set = VALUE_TEXT.map(|(name, value)| format!("SET {name} = {}", quote::literal(value)));
     // The stream tells every row: a policy that hides some of them from the role is refused, not followed.
-    sql.run(&format!("{}; SET row_security = off", set.join("; ")))?;
+    sql.run(&format!("{}; SET row_security = off; {AS_IT_IS}", set.join("; ")))?;
     Ok(sql)
 }
 

@@ -12,9 +12,10 @@ use crate::backfill::target::{Begin, Reading, Rows, Wanted};
 use crate::flow::event::KindId;
 use crate::flow::table::TableName;
 use crate::source::SourceError;
-use crate::source::postgres::chunk::strain::Strain;
+use crate::source::postgres::chunk::strain::{Look, Strain, rest};
 use crate::source::postgres::chunk::{ChunkPlan, ChunkReader, Columns, Cursor, OldRow, ReadChunk};
 use crate::source::postgres::settings::Settings;
+use crate::source::postgres::sql::entrance::keeps_out;
 
 /// Before a chunk that could not be read is asked for again.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -39,9 +40,18 @@ struct Asked {
     state: KindId,
     table: TableName,
     told_before: u64,
+    chosen: Chosen,
     answer: Receiver<Result<Answer, SourceError>>,
     /// Gone when nobody wants it any more.
     _wanted: Arc<()>,
+}
+
+/// Which of an entity's rows are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Chosen {
+    All,
+    /// Those that an operator named.
+    Some,
 }
 
 /// A chunk that is to be read.
@@ -130,6 +140,11 @@ impl Readers {
             state: wanted.target.state,
             table: wanted.target.shape.name.clone(),
             told_before: wanted.told_before,
+            chosen: if wanted.only.is_some() {
+                Chosen::Some
+            } else {
+                Chosen::All
+            },
             answer: answers,
             _wanted: held,
         });
@@ -149,17 +164,19 @@ impl Readers {
             Err(TryRecvError::Empty) => return Ok(Reading::UnderWay),
             Err(TryRecvError::Disconnected) => return Err(ended()),
         };
-        let (state, told_before, table) = (first.state, first.told_before, first.table.clone());
+        let (state, told_before, chosen, table) = (first.state, first.told_before, first.chosen, first.table.clone());
         self.asked.pop_front();
-        let (after, read) = match answer? {
-            Answer::Read { after, chunk } => (after, chunk),
-            Answer::Nothing => return Ok(Reading::Nothing),
+        let (after, read) = match answer {
+            Ok(Answer::Read { after, chunk }) => (after, chunk),
+            Ok(Answer::Nothing) => return Ok(Reading::Nothing),
+            Err(SourceError::Halt(finding)) if chosen == Chosen::Some => return Ok(Reading::Refused(finding)),
+            Err(error) => return Err(error),
         };
         if read.table == Columns::Altered {
             let what = format!("the table {table} was altered since the mapping was compiled");
             return Err(SourceError::Transient(what));
         }
-        let named = |row: OldRow| ((state, row.name), row.tuple.into_vec());
+        let named = |row: OldRow| ((state, row.name), row.tuple);
         Ok(Reading::Read(Rows {
             chunk: Chunk {
                 snapshot: read.snapshot,
@@ -185,9 +202,20 @@ fn ended() -> SourceError {
     SourceError::Transient("the thread for old rows ended".to_owned())
 }
 
+/// A reader at work.
+struct Hand {
+    /// None where it has to connect first.
+    reader: Option<ChunkReader>,
+    /// When it has rested.
+    free_at: Instant,
+}
+
 /// Reads chunks as they are asked for: whoever waits for the end of another one took it up later, so none waits for ever.
 fn serve(settings: &Settings, asks: &Receiver<Ask>, strain: &Strain) {
-    let mut reader = None;
+    let mut hand = Hand {
+        reader: None,
+        free_at: Instant::now(),
+    };
     for ask in asks {
         let after = match &ask.begin {
             Where::Known(after) => after.clone(),
@@ -203,24 +231,23 @@ fn serve(settings: &Settings, asks: &Receiver<Ask>, strain: &Strain) {
                 Err(_) => continue,
             },
         };
-        insist((settings, strain), &mut reader, ask, after);
+        insist((settings, strain), &mut hand, ask, after);
     }
 }
 
 /// Reads a chunk, again and again where it cannot be read now, for as long as somebody wants it.
-fn insist(
-    (settings, strain): (&Settings, &Strain),
-    reader: &mut Option<ChunkReader>,
-    mut ask: Ask,
-    after: Option<Cursor>,
-) {
+fn insist((settings, strain): (&Settings, &Strain), hand: &mut Hand, mut ask: Ask, after: Option<Cursor>) {
     let mut warned: Option<Instant> = None;
     while ask.wanted.strong_count() > 0 {
-        let read = read((settings, strain), reader, &ask, after.as_ref());
-        let Err(SourceError::Transient(why)) = read else {
-            // Nobody may want it any more.
-            drop(ask.answer.send(read.map(|chunk| Answer::Read { after, chunk })));
-            return;
+        let read = read((settings, strain), hand, &ask, after.as_ref());
+        let why = match &read {
+            Err(SourceError::Transient(why)) => why.clone(),
+            Err(SourceError::Halt(finding)) if keeps_out(finding) => finding.to_string(),
+            Ok(_) | Err(SourceError::Halt(_)) => {
+                // Nobody may want it any more.
+                drop(ask.answer.send(read.map(|chunk| Answer::Read { after, chunk })));
+                return;
+            }
         };
         // The stream goes on meanwhile: it has a connection of its own, and meets by itself what concerns it.
         if warned.is_none_or(|since| since.elapsed() > WARN_EVERY) {
@@ -233,26 +260,42 @@ fn insist(
     }
 }
 
-/// Reads a chunk, after a pause where the database suffers.
+/// Reads a chunk: after a rest where the one before it was read beside others at work, and after a pause where the
+/// database suffers.
 fn read(
     (settings, strain): (&Settings, &Strain),
-    reader: &mut Option<ChunkReader>,
+    hand: &mut Hand,
     ask: &Ask,
     after: Option<&Cursor>,
 ) -> Result<ReadChunk, SourceError> {
-    let mut connected = match reader.take() {
+    let mut connected = match hand.reader.take() {
         Some(connected) => connected,
         None => ChunkReader::connect(settings)?,
     };
-    let pause = strain.pause(connected.look()?);
-    let begun = Instant::now();
-    while begun.elapsed() < pause && ask.wanted.strong_count() > 0 {
-        std::thread::sleep(pause.min(STEP));
-    }
+    ask.wait(hand.free_at);
+    let Look { sign, others } = connected.look()?;
+    let now = Instant::now();
+    ask.wait(now + strain.pause(sign, now));
     let limits = (ask.rows_max, ask.bytes_max);
     // Where it ends is told once: after another attempt with another end, whoever asked sees that they do not meet.
     let tell = |upto: Option<&Cursor>| drop(ask.end.try_send(upto.cloned().map_or(End::OfTable, End::Key)));
     let read = connected.read_up_to(&ask.plan, after, limits, tell);
-    *reader = Some(connected);
-    read
+    hand.reader = Some(connected);
+    let mut read = read?;
+    read.cost.others = others;
+    hand.free_at = Instant::now() + rest(others, read.cost.spent);
+    Ok(read)
+}
+
+impl Ask {
+    /// Waits for a moment, for as long as somebody wants the chunk.
+    fn wait(&self, moment: Instant) {
+        loop {
+            let left = moment.saturating_duration_since(Instant::now());
+            if left.is_zero() || self.wanted.strong_count() == 0 {
+                return;
+            }
+            std::thread::sleep(left.min(STEP));
+        }
+    }
 }

@@ -51,7 +51,7 @@ pub(crate) enum Started {
 
 /// A database without an encoding holds any bytes: they come as they are, for the server would end the stream at the
 /// first that are no UTF-8, be the column mapped or not. Of a mapped one, the mapping says so with its name.
-const AS_IT_IS: &str = "SELECT set_config('client_encoding', 'SQL_ASCII', false) \
+pub(in crate::source::postgres) const AS_IT_IS: &str = "SELECT set_config('client_encoding', 'SQL_ASCII', false) \
      WHERE current_setting('server_encoding') = 'SQL_ASCII'";
 
 /// Connects; `server_timeout` is how long the server waits for a sign of life.

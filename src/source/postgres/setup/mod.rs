@@ -21,7 +21,7 @@ mod renew;
 pub use crate::source::postgres::setup::grant::{Granted, grant};
 use crate::source::postgres::setup::migration::{PUBLICATION, SLOT, statement};
 pub use crate::source::postgres::setup::migration::{grants_sql, removal_sql};
-pub use crate::source::postgres::setup::renew::{Renewed, renew, renewable};
+pub use crate::source::postgres::setup::renew::{Renewed, occupied, renew, renew_within, renewable};
 
 /// How long the creation of the slot may wait for open transactions; shorter than an answer may take.
 const SLOT_WAIT_MAX: Duration = Duration::from_secs(60);

@@ -1,5 +1,7 @@
 //! A slot in place of one that no longer fits its position: for an operator who has decided to begin a new history.
 
+use std::time::Duration;
+
 use crate::finding::{Cause, Finding};
 use crate::flow::catalog::Catalog;
 use crate::flow::change::{CommitTime, POSTGRES_EPOCH_UNIX_MICROS};
@@ -58,11 +60,33 @@ fn held(facts: &SlotFacts, pid: Option<i32>) -> Finding {
         .repair("stop the bridge, then: walbridge recover")
 }
 
+/// Why what was told up to a slot's position may not be the end of it: somebody reads from that slot.
+///
+/// # Errors
+/// See [`SourceError`].
+pub fn occupied(sql: &mut Sql, slot: &str) -> Result<Option<Finding>, SourceError> {
+    let facts = slot::read(sql, slot)?;
+    Ok(facts.and_then(|facts| facts.active_pid.map(|pid| held(&facts, Some(pid)))))
+}
+
 /// Makes what is missing, drops the slot and makes it again. What can be refused is tried before the slot is dropped.
 ///
 /// # Errors
 /// A halt with the first reason of [`renewable`] before anything is made, or with those who block.
 pub fn renew(sql: &mut Sql, settings: &Settings, catalog: &Catalog) -> Result<Renewed, SourceError> {
+    renew_within(sql, settings, catalog, SLOT_WAIT_MAX)
+}
+
+/// As [`renew`]; the slot's creation waits at most `slot_wait` for open transactions.
+///
+/// # Errors
+/// As [`renew`].
+pub fn renew_within(
+    sql: &mut Sql,
+    settings: &Settings,
+    catalog: &Catalog,
+    slot_wait: Duration,
+) -> Result<Renewed, SourceError> {
     let present = present(sql, settings)?;
     let first = |refused: Vec<Finding>| {
         let first = refused.into_iter().next();
@@ -90,7 +114,7 @@ pub fn renew(sql: &mut Sql, settings: &Settings, catalog: &Catalog) -> Result<Re
             Err(refusal) => return Err(refusal.error),
         }
     }
-    let consistent_lsn = create_slot(sql, &make, settings, SLOT_WAIT_MAX)?;
+    let consistent_lsn = create_slot(sql, &make, settings, slot_wait).map_err(|error| slotless(error, settings))?;
     statements_run.push(make);
     sql.run("SET lock_timeout = 0")?;
     let clock = sql.one("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8", &[])?;
@@ -99,6 +123,24 @@ pub fn renew(sql: &mut Sql, settings: &Settings, catalog: &Catalog) -> Result<Re
         consistent_lsn,
         at: CommitTime(get::<i64>(&clock, 0)?.saturating_sub(POSTGRES_EPOCH_UNIX_MICROS)),
     })
+}
+
+/// A slot that could not be made has left no other in its place: to say that nothing is half done would mislead.
+fn slotless(error: SourceError, settings: &Settings) -> SourceError {
+    match error {
+        SourceError::Halt(blocked) if blocked.code == "source.slot_blocked" => {
+            let what = format!(
+                "the slot {} is gone, and the new one cannot be made while transactions are open",
+                settings.slot
+            );
+            let finding = Finding::error(Cause::Surroundings, "source.slot_unmade", what);
+            halt(Finding {
+                why: blocked.why,
+                ..finding.repair("wait for them to end (or end them), then run it again: walbridge recover")
+            })
+        }
+        SourceError::Halt(_) | SourceError::Transient(_) => error,
+    }
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::source::SourceError;
 use crate::source::postgres::settings::{Address, Settings, Tls};
 
 mod copied;
+pub(in crate::source::postgres) mod entrance;
 pub mod quote;
 pub(in crate::source::postgres) mod trust;
 
@@ -190,7 +191,8 @@ impl Sql {
         let mut rows = Vec::new();
         for message in messages {
             if let SimpleQueryMessage::Row(row) = message {
-                rows.push((0..row.len()).map(|i| row.get(i).map(str::to_owned)).collect());
+                let values = (0..row.len()).map(|at| Ok(row.try_get(at)?.map(str::to_owned)));
+                rows.push(values.collect::<Result<_, _>>().map_err(unreadable)?);
             }
         }
         Ok(rows)
@@ -207,6 +209,15 @@ impl Sql {
             Err(_) => Err(Refusal::silent()),
         }
     }
+}
+
+/// A value that is no text of ours, as a database without an encoding may hold.
+fn unreadable(error: tokio_postgres::Error) -> SourceError {
+    let what = format!("an answer of PostgreSQL is no UTF-8 text: {error}");
+    halt(
+        Finding::error(Cause::Surroundings, "source.answer_not_utf8", what)
+            .repair("UPDATE the value, or name another key"),
+    )
 }
 
 /// A statement that the server refused.
