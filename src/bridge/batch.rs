@@ -57,11 +57,22 @@ pub struct Batch {
     told: usize,
     /// Since when complete transactions wait for their commit.
     pending: Option<Instant>,
+    /// Whether nothing but old rows waits, and more of them are to come.
+    coming: Coming,
     stored: Instant,
     /// Commits handed over.
     commits: u64,
     /// Whether this run has committed anything: the first transaction after a start is not made to wait.
     begun: Begun,
+}
+
+/// Whether more old rows come behind those that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Coming {
+    /// They do: nobody waits for those that are there.
+    More,
+    /// They do not, or a change waits too.
+    Nothing,
 }
 
 /// Whether something was committed.
@@ -83,6 +94,7 @@ impl Batch {
             complete_records: 0,
             told: 0,
             pending: None,
+            coming: Coming::Nothing,
             stored: Instant::now(),
             commits: 0,
             begun: Begun::No,
@@ -170,13 +182,17 @@ impl Batch {
         })?;
         self.tally.completed();
         self.pending.get_or_insert_with(Instant::now);
+        self.coming = Coming::Nothing;
         self.complete_records = self.records.spans.len();
         Ok(())
     }
 
     /// Old rows stand in the buffer, behind everything that is complete; `progress` says which.
-    pub fn complete_old(&mut self, progress: OldRows) {
+    pub(super) fn complete_old(&mut self, progress: OldRows, coming: Coming) {
         self.checkpoint.backfill = Some(progress);
+        if self.pending.is_none() || self.coming == Coming::More {
+            self.coming = coming;
+        }
         self.pending.get_or_insert_with(Instant::now);
         self.complete_records = self.records.spans.len();
     }
@@ -223,8 +239,10 @@ impl Batch {
     /// # Errors
     /// The sink's.
     pub fn commit_if_due<K: Sink>(&mut self, sink: &mut K, distance: Distance) -> Result<(), BridgeError> {
-        let Some(since) = self.pending else { return Ok(()) };
-        let large = self.told + self.records.spans.len() >= RECORDS_MAX || since.elapsed() >= AGE_MAX;
+        if self.pending.is_none() {
+            return Ok(());
+        }
+        let large = self.is_large_or_old();
         let hurries = distance == Distance::Near || self.begun == Begun::No;
         if large || hurries && sink.progress()?.commits_in_flight == 0 {
             return self.commit(sink);
@@ -240,7 +258,9 @@ impl Batch {
     /// # Errors
     /// The sink's.
     pub fn commit_if_idle<K: Sink>(&mut self, sink: &mut K, seen: Lsn, asked: Asked) -> Result<(), BridgeError> {
-        if sink.progress()?.commits_in_flight > 0 {
+        // Nobody waits for one old row of many, and a commit costs as much as hundreds of them.
+        let lingers = self.pending.is_some() && self.coming == Coming::More && !self.is_large_or_old();
+        if lingers || sink.progress()?.commits_in_flight > 0 {
             // Old rows come while nothing else does, faster than they are stored.
             if self.open.is_none() && self.records.bytes.len() >= BUFFER_BYTES_MAX {
                 self.append(sink)?;
@@ -257,6 +277,11 @@ impl Batch {
             return self.commit(sink);
         }
         Ok(())
+    }
+
+    fn is_large_or_old(&self) -> bool {
+        self.told + self.records.spans.len() >= RECORDS_MAX
+            || self.pending.is_some_and(|since| since.elapsed() >= AGE_MAX)
     }
 
     /// How far is stored, and says so to those who look.

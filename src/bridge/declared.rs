@@ -1,9 +1,10 @@
 //! What another config means for the topics: said at the start, told again where it must be, or left to an operator.
 
+use crate::backfill::ledger::Changed;
 use crate::bridge::BridgeError;
 use crate::finding::{Cause, Finding};
 use crate::flow::checkpoint::Checkpoint;
-use crate::flow::declaration::Declarations;
+use crate::flow::declaration::{Declaration, Declarations};
 use crate::mapping::difference::{Difference, Means, differences};
 
 /// Whether an operator has decided for what changed.
@@ -19,22 +20,31 @@ pub enum Accept {
 ///
 /// # Errors
 /// A halt where an operator must decide first.
-pub(super) fn declare(
-    now: &Declarations,
-    accept: Accept,
-    checkpoint: &mut Checkpoint,
-) -> Result<Vec<String>, BridgeError> {
-    let before = checkpoint.declared.replace(now.clone());
-    let found = before.map(|before| differences(&before, now)).unwrap_or_default();
+pub(super) fn declare(now: &Declarations, accept: Accept, checkpoint: &mut Checkpoint) -> Result<Changed, BridgeError> {
+    let before = checkpoint.declared.take();
+    let found = before
+        .as_ref()
+        .map(|before| differences(before, now))
+        .unwrap_or_default();
+    // What was told stays in the topics, also of an entity that is left out for a while.
+    let left = before
+        .into_iter()
+        .flatten()
+        .filter(|(entity, _)| !now.contains_key(entity));
+    let left = left.map(|(entity, one)| (entity, Declaration { gone: true, ..one }));
+    checkpoint.declared = Some(now.clone().into_iter().chain(left).collect());
     if let Some(finding) = undecided(&found, accept) {
         return Err(BridgeError::Halt(Box::new(finding)));
     }
-    let mut changed = Vec::new();
+    let mut changed = Changed::default();
     for Difference { entity, says, means } in found {
         tracing::info!(entity, "{says}");
-        if means != Means::Nothing && !changed.contains(&entity) {
-            changed.push(entity);
-        }
+        let entities = match means {
+            Means::Nothing => continue,
+            Means::TellAgain => &mut changed.told_again,
+            Means::Decide | Means::NewTopic => &mut changed.accepted,
+        };
+        entities.insert(entity);
     }
     Ok(changed)
 }
@@ -61,8 +71,8 @@ pub fn undecided(found: &[Difference], accept: Accept) -> Option<Finding> {
         let why = "consumers that follow the old key would not know which of the new ones is meant, and events of one thing \
                    would lie in two partitions";
         finding.because(why).repair(format!(
-            "name new topics in [entity.{entity}]; or start once with `walbridge run --accept`: states are told again \
-             under the new key, and old keys get tombstones"
+            "name new topics in [entity.{entity}]; or start once with `walbridge run --accept`: what it has of \
+             states is told again under the new key, and old keys get tombstones"
         ))
     })
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::backfill::sweep::{Found, Sweep};
+use crate::bridge::batch::Coming;
 use crate::flow::change::{Asked, CommitTime, Transaction};
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::generation::OldRows;
@@ -120,25 +121,30 @@ fn a_giant_transaction_holds_up_nobody_and_is_handed_over_in_buffers() {
     assert!(sink.0.len() >= 7, "{:?}", sink.0);
 }
 
+/// So many old rows, told in the buffer.
+fn tell_old(batch: &mut Batch, rows: usize, coming: Coming) {
+    let template = crate::sink::contract::records(&[("k", None)], 1).spans.remove(0);
+    let (records, _) = batch.paper();
+    for _ in 0..rows {
+        let start = records.bytes.len();
+        records.bytes.resize(start + RECORD_BYTES, b'x');
+        let (key, time) = (start..start + RECORD_BYTES, start..start);
+        records.spans.push(RecordSpan {
+            key,
+            time,
+            partition: Partition::Number(0),
+            ..template.clone()
+        });
+    }
+    batch.complete_old(OldRows::default(), coming);
+}
+
 #[test]
 fn old_rows_that_come_while_a_commit_is_under_way_are_handed_over_in_buffers() {
     let (mut batch, mut sink) = begun();
     sink.1 = 1;
-    let template = crate::sink::contract::records(&[("k", None)], 1).spans.remove(0);
     for _ in 0..5 {
-        let (records, _) = batch.paper();
-        for _ in 0..1_000 {
-            let start = records.bytes.len();
-            records.bytes.resize(start + RECORD_BYTES, b'x');
-            let (key, time) = (start..start + RECORD_BYTES, start..start);
-            records.spans.push(RecordSpan {
-                key,
-                time,
-                partition: Partition::Number(0),
-                ..template.clone()
-            });
-        }
-        batch.complete_old(OldRows::default());
+        tell_old(&mut batch, 1_000, Coming::Nothing);
         batch.commit_if_idle(&mut sink, Lsn(0x300), Asked::No).unwrap();
     }
     assert!(sink.0.len() >= 4, "{:?}", sink.0);
@@ -146,4 +152,38 @@ fn old_rows_that_come_while_a_commit_is_under_way_are_handed_over_in_buffers() {
     sink.1 = 0;
     batch.commit_if_idle(&mut sink, Lsn(0x300), Asked::No).unwrap();
     assert_eq!(sink.commits(), 1, "{:?}", sink.0);
+}
+
+#[test]
+fn old_rows_of_many_are_committed_together_unless_somebody_waits() {
+    let idle = |batch: &mut Batch, sink: &mut Listing| batch.commit_if_idle(sink, Lsn(0x300), Asked::No).unwrap();
+    let (mut batch, mut sink) = begun();
+    for _ in 0..3 {
+        tell_old(&mut batch, 10, Coming::More);
+        idle(&mut batch, &mut sink);
+    }
+    assert_eq!(sink.commits(), 0, "{:?}", sink.0);
+    tell_old(&mut batch, 10, Coming::Nothing);
+    idle(&mut batch, &mut sink);
+    assert_eq!(sink.commits(), 1, "{:?}", sink.0);
+
+    // Behind a change nothing makes it wait.
+    tell(&mut batch, &mut sink, 0x1000..0x1100, 1);
+    let before = sink.commits();
+    tell_old(&mut batch, 10, Coming::More);
+    idle(&mut batch, &mut sink);
+    assert_eq!(sink.commits(), before + 1, "{:?}", sink.0);
+
+    // Nor does a change behind it wait.
+    tell_old(&mut batch, 10, Coming::More);
+    tell(&mut batch, &mut sink, 0x2000..0x2100, 1);
+    idle(&mut batch, &mut sink);
+    assert_eq!(sink.commits(), before + 2, "{:?}", sink.0);
+
+    tell_old(&mut batch, 10, Coming::More);
+    idle(&mut batch, &mut sink);
+    assert_eq!(sink.commits(), before + 2, "{:?}", sink.0);
+    std::thread::sleep(Duration::from_millis(600));
+    idle(&mut batch, &mut sink);
+    assert_eq!(sink.commits(), before + 3, "{:?}", sink.0);
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::to_bytes;
-use axum::extract::{Request, State};
+use axum::extract::{self, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
@@ -15,7 +15,7 @@ use crate::bridge::orders::{Desk, Slip};
 use crate::finding::{Cause, Finding};
 use crate::http::{View, fresh};
 use crate::secret::{Revealed, Secret};
-use crate::telemetry::Status;
+use crate::telemetry::{State, Status};
 
 /// A request is no longer.
 const BODY_BYTES_MAX: usize = 64 << 10;
@@ -45,7 +45,7 @@ pub struct Door {
 }
 
 /// Answers one.
-pub(super) async fn order(State(view): State<View>, request: Request) -> Response {
+pub(super) async fn order(extract::State(view): extract::State<View>, request: Request) -> Response {
     let asked = ask(&view, request).await;
     fresh(asked.unwrap_or_else(|Refused(code, finding)| {
         let mut response = (code, Json(finding.document())).into_response();
@@ -161,10 +161,27 @@ fn unfit(code: StatusCode, what: String) -> Refused {
 }
 
 fn not_taken(status: &Status) -> Refused {
-    let what = format!("the bridge is {} and takes no requests now", status.state().word());
-    let finding = Finding::error(Cause::Surroundings, "backfill.not_streaming", what)
+    let state = status.state();
+    let (code, what, repair) = match state {
+        State::Streaming => (
+            "backfill.in_transaction",
+            "the bridge is in the middle of a source transaction and takes requests between two of them".to_owned(),
+            "ask again when it is through",
+        ),
+        State::Waiting => (
+            "backfill.not_streaming",
+            "the bridge is waiting and takes no requests now".to_owned(),
+            "ask the bridge that holds the slot",
+        ),
+        State::Starting | State::Retrying | State::Halted | State::Stopping => (
+            "backfill.not_streaming",
+            format!("the bridge is {} and takes no requests now", state.word()),
+            "ask again when it streams",
+        ),
+    };
+    let finding = Finding::error(Cause::Surroundings, code, what)
         .because("nothing was done, and nothing will be done of it later")
-        .repair("ask again when it streams, or, where it waits, ask the bridge that holds the slot");
+        .repair(repair);
     Refused(StatusCode::SERVICE_UNAVAILABLE, Box::new(finding))
 }
 
@@ -201,11 +218,16 @@ mod tests {
     }
 
     fn code(slip: Slip) -> (StatusCode, &'static str) {
+        code_in(State::Starting, slip)
+    }
+
+    fn code_in(state: State, slip: Slip) -> (StatusCode, &'static str) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .unwrap();
         let status = Status::new(Names::default());
+        status.set_state(state);
         match runtime.block_on(accept(slip, &status, SHORT)) {
             Ok(response) => (response.status(), ""),
             Err(Refused(code, finding)) => (code, finding.code),
@@ -218,6 +240,8 @@ mod tests {
         let refused = code(desk.hand_in(order()));
         assert_eq!(refused, (StatusCode::SERVICE_UNAVAILABLE, "backfill.not_streaming"));
         assert!(requests.next().is_none(), "it would be done later");
+        let refused = code_in(State::Streaming, desk.hand_in(order()));
+        assert_eq!(refused, (StatusCode::SERVICE_UNAVAILABLE, "backfill.in_transaction"));
         drop(requests);
         let refused = code(desk.hand_in(order()));
         assert_eq!(refused, (StatusCode::SERVICE_UNAVAILABLE, "backfill.not_streaming"));

@@ -4,7 +4,7 @@ use tokio::sync::oneshot::Sender;
 
 use crate::backfill::order::{Accepted, Action, Order};
 use crate::bridge::BridgeError;
-use crate::bridge::batch::Batch;
+use crate::bridge::batch::{Batch, Coming};
 use crate::bridge::old::Turns;
 use crate::bridge::orders::{Answer, Request};
 use crate::encoding::Encoder;
@@ -22,12 +22,15 @@ impl Turns<'_> {
     /// Takes up what is asked.
     pub(super) fn hear(&mut self, (batch, encoder): (&mut Batch, &mut Encoder)) {
         while let Some(Request { order, answer }) = self.old.requests.next() {
-            let marked = self.marked(&order);
+            let marked = match order.action {
+                Action::Cancel => self.marked(&order.entities),
+                Action::Tell | Action::Pause | Action::Resume => Vec::new(),
+            };
             match self.do_as_asked(&order) {
                 Ok(accepted) => {
                     self.mark_cancelled(&marked, (batch, encoder));
                     tracing::info!(action = ?order.action, entities = order.entities.join(", "), "an operator asks");
-                    batch.complete_old(self.ledger.progress().clone());
+                    batch.complete_old(self.ledger.progress().clone(), Coming::Nothing);
                     self.accepting.push(Accepting {
                         accepted,
                         answer,

@@ -4,14 +4,23 @@ use std::time::Instant;
 
 use crate::backfill::Joining;
 use crate::backfill::target::{Begin, Reading, Rows, Target, Wanted};
-use crate::bridge::batch::Batch;
+use crate::bridge::batch::{Batch, Coming};
 use crate::bridge::old::{AGAIN_AFTER, AGAIN_WARN, Turns};
 use crate::bridge::{BridgeError, Scribe};
 use crate::encoding::Encoder;
+use crate::finding::Finding;
 use crate::flow::generation::Standing;
 use crate::flow::position::Lsn;
 use crate::mapping::tell::Desk;
 use crate::source::Source;
+
+/// The first chunk that was asked for.
+enum First {
+    UnderWay,
+    Read(Rows),
+    /// The rows that an operator chose cannot be read.
+    Refused(Box<Finding>),
+}
 
 impl Turns<'_> {
     /// Asks for what may be asked for, and tells the first chunk of it where that may join here.
@@ -25,8 +34,13 @@ impl Turns<'_> {
             self.begin_anew(source);
         }
         self.ask(target, source)?;
-        let Some(read) = self.first(target, source)? else {
-            return Ok(());
+        let read = match self.first(target, source)? {
+            First::Read(read) => read,
+            First::UnderWay => return Ok(()),
+            First::Refused(finding) => {
+                self.end_refused(target, &finding, (batch, encoder));
+                return Ok(());
+            }
         };
         let told_before = self.turn.map_or(0, |turn| turn.told_before);
         match read.chunk.join(passed, &self.recent, told_before) {
@@ -48,7 +62,12 @@ impl Turns<'_> {
                 scribe.tally.old_rows(&target.entity, told);
                 self.advance(target, told, read.next);
                 self.mark_end(target, (batch, encoder));
-                batch.complete_old(self.ledger.progress().clone());
+                let coming = if self.turn.is_some() {
+                    Coming::More
+                } else {
+                    Coming::Nothing
+                };
+                batch.complete_old(self.ledger.progress().clone(), coming);
             }
         }
         Ok(())
@@ -62,7 +81,8 @@ impl Turns<'_> {
         self.asked_for = self.turn;
     }
 
-    /// Asks for the next chunks: each reader has one to read while another waits to join.
+    /// Asks for the next chunks: each reader has one to read while another waits to join. Not so where rows have to be read
+    /// again: of a chunk that is not there yet nobody knows what it sees, and the whole stream is remembered for it.
     fn ask<S: Source>(&mut self, target: &Target, source: &mut S) -> Result<(), BridgeError> {
         let Some(generation) = self.ledger.generation(&target.entity) else {
             return Ok(());
@@ -73,7 +93,8 @@ impl Turns<'_> {
         loop {
             let held = usize::from(self.waiting.is_some());
             let is_due = Instant::now() >= self.not_before && self.pace.may_ask(self.begun.elapsed(), self.asked);
-            if !is_due || self.asked + held > self.old.readers {
+            let ahead = if self.again == 0 { self.old.readers } else { 0 };
+            if !is_due || self.asked + held > ahead {
                 return Ok(());
             }
             let begin = match &generation.standing {
@@ -97,16 +118,23 @@ impl Turns<'_> {
     }
 
     /// The first chunk that was asked for, once it is there.
-    fn first<S: Source>(&mut self, target: &Target, source: &mut S) -> Result<Option<Rows>, BridgeError> {
-        if self.waiting.is_some() || self.asked == 0 {
-            return Ok(self.waiting.take());
+    fn first<S: Source>(&mut self, target: &Target, source: &mut S) -> Result<First, BridgeError> {
+        if let Some(read) = self.waiting.take() {
+            return Ok(First::Read(read));
+        }
+        if self.asked == 0 {
+            return Ok(First::UnderWay);
         }
         let read = match source.next_chunk()? {
-            Reading::UnderWay => return Ok(None),
+            Reading::UnderWay => return Ok(First::UnderWay),
             Reading::Read(read) => read,
             Reading::Nothing => {
                 self.begin_anew(source);
-                return Ok(None);
+                return Ok(First::UnderWay);
+            }
+            Reading::Refused(finding) => {
+                self.begin_anew(source);
+                return Ok(First::Refused(finding));
             }
         };
         self.asked = self.asked.saturating_sub(1);
@@ -116,9 +144,20 @@ impl Turns<'_> {
         // Where the one before it ended earlier than it was to, rows would be missing in between.
         if standing != Some(&Standing::After(read.after.clone())) {
             self.begin_anew(source);
-            return Ok(None);
+            return Ok(First::UnderWay);
         }
-        Ok(Some(read))
+        Ok(First::Read(read))
+    }
+
+    /// What an operator asked for cannot be had: it ends, and the stream goes on.
+    fn end_refused(&mut self, target: &Target, finding: &Finding, (batch, encoder): (&mut Batch, &mut Encoder)) {
+        let entity = &target.entity;
+        tracing::error!(entity, %finding, "ends the telling of the rows that were asked for");
+        let marked = self.marked(std::slice::from_ref(entity));
+        self.ledger.cancel(entity);
+        self.mark_cancelled(&marked, (batch, encoder));
+        batch.complete_old(self.ledger.progress().clone(), Coming::Nothing);
+        self.call();
     }
 
     /// The chunk could not join: too much was told meanwhile to say which of its rows are still as they were read.

@@ -1,7 +1,6 @@
 //! Control records: where a telling of old rows begins and ends, in each partition of the state topic, so that a reader of
 //! any of them knows when its copy is whole.
 
-use crate::backfill::order::{Action, Order};
 use crate::backfill::target::Target;
 use crate::bridge::batch::Batch;
 use crate::bridge::old::Turns;
@@ -36,17 +35,17 @@ impl<'a> Turns<'a> {
         }
     }
 
-    /// Of those that an order ends, the ones whose beginning was told.
-    pub(super) fn marked(&self, order: &Order) -> Vec<&'a Target> {
+    /// Of those that are to end, the ones whose beginning was told.
+    pub(super) fn marked(&self, entities: &[String]) -> Vec<&'a Target> {
         let ends = |target: &&Target| {
             let standing = self.standing(target);
             let begun = matches!(standing, Some(Standing::After(Some(_)) | Standing::Sweeping));
-            order.action == Action::Cancel && order.entities.contains(&target.entity) && begun
+            begun && entities.contains(&target.entity)
         };
         self.old.targets.iter().filter(ends).collect()
     }
 
-    /// An operator ended them.
+    /// They ended before they were complete.
     pub(super) fn mark_cancelled(&mut self, ended: &[&Target], (batch, encoder): (&mut Batch, &mut Encoder)) {
         for target in ended {
             self.mark(target, Phase::Cancelled, (batch, encoder));

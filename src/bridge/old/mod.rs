@@ -10,11 +10,10 @@ mod touched;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use crate::backfill::ledger::{Ledger, NeverTold};
+use crate::backfill::ledger::{Changed, Ledger, NeverTold};
 use crate::backfill::pace::{self, Pace};
 use crate::backfill::recent::{Limits, Recent, Remembers};
-use crate::backfill::snapshot::Xid;
-use crate::backfill::sweep::Looking;
+use crate::backfill::sweep::Look;
 use crate::backfill::target::{RowName, Rows, Target};
 use crate::bridge::batch::Batch;
 use crate::bridge::old::asked::Accepting;
@@ -71,8 +70,6 @@ pub struct Old<'a> {
     pub markers: Markers,
     /// Whether an expression says something about an entity's rows.
     pub may_select: &'a MaySelect<'a>,
-    /// A transaction id of about now.
-    pub near: Xid,
     /// How much may be read.
     pub limits: pace::Limits,
     /// How many chunks may be read side by side.
@@ -107,7 +104,9 @@ pub(super) struct Turns<'a> {
     pace: Pace,
     /// The moment from which the pace counts.
     begun: Instant,
-    looking: Option<Looking>,
+    looking: Option<Look>,
+    /// When a look last said nothing, and it was said so.
+    complained: Option<Instant>,
     /// The next chunk is not asked for earlier.
     not_before: Instant,
     /// How often the same rows were read in vain.
@@ -140,7 +139,7 @@ impl<'a> Turns<'a> {
     /// Goes on where the position says, and writes into it what begins.
     pub(super) fn new(
         (mapping, status): (&'a Mapping, &'a Status),
-        (old, changed): (Old<'a>, &[String]),
+        (old, changed): (Old<'a>, &Changed),
         checkpoint: &mut Checkpoint,
     ) -> Result<Self, BridgeError> {
         let mut fitted = HashMap::with_capacity(old.targets.len());
@@ -170,6 +169,7 @@ impl<'a> Turns<'a> {
             pace: Pace::new(old.limits),
             begun: Instant::now(),
             looking: None,
+            complained: None,
             not_before: Instant::now(),
             again: 0,
             remembers: Remembers::No,
@@ -204,6 +204,7 @@ impl<'a> Turns<'a> {
             self.pace.begin_anew();
         }
         if before.is_none() && self.turn.is_some() {
+            self.recent.wake();
             self.not_before = Instant::now() + self.old.settle;
         }
     }
@@ -217,8 +218,6 @@ impl<'a> Turns<'a> {
     pub(super) fn begin(&mut self, transaction: &Transaction, published: Published) {
         self.ledger.passed(transaction.commit_lsn);
         self.remembers = Remembers::No;
-        let xid = Xid::widen(transaction.xid, self.old.near);
-        self.old.near = self.old.near.max(xid);
         if self.turn.is_none() {
             return;
         }
@@ -227,7 +226,7 @@ impl<'a> Turns<'a> {
                 self.recent.pass();
                 Remembers::No
             }
-            Published::NotYet => self.recent.begin(xid),
+            Published::NotYet => self.recent.begin(transaction.xid),
         };
     }
 
@@ -248,6 +247,9 @@ impl<'a> Turns<'a> {
         self.hear((batch, encoder));
         self.show(batch, sink)?;
         self.answer(batch, sink)?;
+        if self.looking.is_none() {
+            sink.end_sweep();
+        }
         if self.turn.is_none() {
             return Ok(());
         }

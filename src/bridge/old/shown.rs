@@ -28,20 +28,23 @@ impl Turns<'_> {
 
     /// Shows what is stored by now.
     pub(super) fn show<K: Sink>(&mut self, batch: &Batch, sink: &mut K) -> Result<(), BridgeError> {
-        if let Some((mark, accounts)) = self.showing.after_commit.take() {
-            if batch.is_stored(mark, sink)? {
+        loop {
+            if let Some((mark, accounts)) = self.showing.after_commit.take() {
+                if !batch.is_stored(mark, sink)? {
+                    self.showing.after_commit = Some((mark, accounts));
+                    return Ok(());
+                }
                 self.status.old_rows(accounts);
-            } else {
-                self.showing.after_commit = Some((mark, accounts));
             }
-        }
-        if self.showing.is_stale && self.showing.after_commit.is_none() {
+            // What changed since then may be stored with it.
+            if !self.showing.is_stale {
+                return Ok(());
+            }
             self.showing = Showing {
                 is_stale: false,
                 after_commit: Some((batch.mark(), self.accounts())),
             };
         }
-        Ok(())
     }
 
     fn accounts(&self) -> Vec<Account> {
