@@ -3,6 +3,7 @@
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use crate::backfill::ledger::NeverTold;
 use crate::bridge::{Accept, undecided};
 use crate::cli::say::say;
 use crate::cli::{ConfigFile, Exit, findings, prepare};
@@ -144,6 +145,7 @@ fn surroundings(config: &Config) -> Vec<Finding> {
                 "source.position_without_slot",
                 "source.publication_gone",
                 "source.table_left",
+                "kafka.position_gone",
             ];
             if of_position.iter().any(|f| gone.contains(&f.code)) {
                 found.retain(|finding| !prepare::may_be_lost(finding));
@@ -160,6 +162,13 @@ fn position(config: &Config, settings: &kafka::settings::Settings) -> Vec<Findin
         Ok(stored) => stored,
         Err(error) => return vec![of_sink(error)],
     };
+    if stored.is_none() {
+        match kafka::position_gone(settings, &kafka::Stop::default()) {
+            Ok(None) => {}
+            Ok(Some(finding)) => return vec![finding],
+            Err(error) => return vec![of_sink(error)],
+        }
+    }
     let mut found = stored
         .as_ref()
         .map(|stored| changed(config, stored))
@@ -182,12 +191,19 @@ fn changed(config: &Config, stored: &Checkpoint) -> Vec<Finding> {
     let note = |one: &Difference| {
         let what = format!("{} {}", one.entity, one.says);
         let finding = Finding::note(Cause::Surroundings, "mapping.changed", what);
-        match one.means {
-            Means::Nothing => finding.because("what is in its topics stays as it is"),
-            Means::TellAgain | Means::Decide | Means::NewTopic => finding.because(
-                "the next start tells all its rows again, and gives a tombstone to each key that is no longer the entity",
-            ),
-        }
+        let old_rows = stored.backfill.as_ref().and_then(|told| told.entities.get(&one.entity));
+        finding.because(match one.means {
+            Means::Nothing => "what is in its topics stays as it is",
+            Means::TellAgain if old_rows.is_none() && config.backfill.on_start == NeverTold::Leave => {
+                "its old rows were never told: what the stream told before stays as it is, until somebody asks for a \
+                 backfill"
+            }
+            Means::TellAgain => {
+                "the next start tells all its rows again, and gives a tombstone to each key that is no longer the entity"
+            }
+            Means::Decide => "the next start waits for an operator",
+            Means::NewTopic => "the next start waits for new topics",
+        })
     };
     let undecided = undecided(&differences, Accept::No);
     differences.iter().map(note).chain(undecided).collect()

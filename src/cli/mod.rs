@@ -1,5 +1,7 @@
 //! The command line: one file a command; the only room that prints.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -131,6 +133,11 @@ fn versions() -> String {
 
 /// rustls does not tell its version; a test holds this against the lock file.
 const RUSTLS: &str = "0.23.46";
+
+/// A name of this process among those that ever wrote for its bridge.
+fn nonce() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,21 +1,18 @@
 //! `walbridge run`: carries changes until it is asked to stop.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
 
-use crate::backfill::snapshot::Xid;
 use crate::backfill::target::Target;
 use crate::bridge;
 use crate::bridge::orders::{self, Requests};
 use crate::bridge::supervise::{Attempt, Outcome, supervise};
 use crate::bridge::{Accept, BridgeError, MaySelect, Old, Works};
 use crate::cli::logs::progress;
-use crate::cli::{ConfigFile, Exit, LogFormat, findings, prepare, stopping};
+use crate::cli::{ConfigFile, Exit, LogFormat, findings, nonce, prepare, stopping};
 use crate::config::{self, Config, Loaded, SinkChoice, Sources};
 use crate::encoding::Encoder;
 use crate::finding::{Cause, Finding, Severity};
@@ -197,7 +194,7 @@ struct Worker {
 
 impl Worker {
     fn work(self) -> Outcome {
-        let nonce = format!("{:016x}", RandomState::new().build_hasher().finish());
+        let nonce = nonce();
         let source = Postgres::new(self.config.source.clone());
         let mut source = source.beginning(match self.config.sink {
             SinkChoice::Kafka => Beginning::Proven,
@@ -249,7 +246,6 @@ impl Worker {
             mut catalog,
             slot,
             publications,
-            next_xid,
             findings: found,
         } = preflight(&config.source)?;
         // Known also where the attempt gets no further.
@@ -284,7 +280,7 @@ impl Worker {
         let may_select = |entity: &str, only: &str| prepare::may_select(config, &catalog, (entity, only));
         let works = Works {
             mapping,
-            old: self.old(&targets, next_xid, &may_select),
+            old: self.old(&targets, &may_select),
             encoder: &mut Encoder::new(&mapping.kinds, &prepare::encoding(config)),
             fingerprint: &fingerprint,
             declared: &config::declarations(config),
@@ -313,7 +309,7 @@ impl Worker {
 
 impl Worker {
     /// What is told of old rows.
-    fn old<'a>(&'a self, targets: &'a [Target], near: Xid, may_select: &'a MaySelect<'a>) -> Old<'a> {
+    fn old<'a>(&'a self, targets: &'a [Target], may_select: &'a MaySelect<'a>) -> Old<'a> {
         let said = &self.config.backfill;
         Old {
             targets,
@@ -322,7 +318,6 @@ impl Worker {
             on_gone: said.on_gone,
             markers: said.markers,
             may_select,
-            near,
             limits: said.limits,
             readers: said.readers,
             settle: SETTLE,

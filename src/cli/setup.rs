@@ -7,7 +7,7 @@ use clap::Args;
 use crate::cli::say::say;
 use crate::cli::{ConfigFile, Exit, LogFormat, findings, prepare};
 use crate::config::{self, Config, Invalid, Loaded, SinkChoice, Sources};
-use crate::finding::{Cause, Finding};
+use crate::finding::{Cause, Finding, Severity};
 use crate::flow::catalog::{Catalog, Identity, TableFacts, TableKind};
 use crate::flow::position::Lsn;
 use crate::flow::table::ReplicaIdentity;
@@ -162,6 +162,9 @@ fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
     {
         return Err(lost(config, stored.commit_end_lsn).into());
     }
+    if tells_kafka && stored.is_none() {
+        begins(arguments, &prepared.kafka, sources)?;
+    }
     // Refused before anything is made.
     let hidden = prepare::hidden(&prepared.mapping, &present.publications);
     if !hidden.is_empty() {
@@ -203,6 +206,19 @@ fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
     kafka::store_first(&prepared.kafka, &ground.first(&config.source, &server, lsn))?;
     say!("first position: {lsn}");
     Ok(())
+}
+
+/// Whether a first position may be stored: not where there was one, unless somebody takes it upon himself.
+fn begins(arguments: &Arguments, kafka: &kafka::settings::Settings, sources: &Sources) -> Result<(), Refused> {
+    match kafka::position_gone(kafka, &kafka::Stop::default())? {
+        Some(mut finding) if arguments.adopt => {
+            finding.severity = Severity::Warning;
+            findings::print(&[finding], sources);
+            Ok(())
+        }
+        Some(finding) => Err(finding.into()),
+        None => Ok(()),
+    }
 }
 
 /// Waits, a little, until the position topic can be read: one that was made just now has no leader for a moment.

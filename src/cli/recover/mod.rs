@@ -3,8 +3,6 @@
 mod situation;
 mod telling;
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use clap::Args;
@@ -13,7 +11,7 @@ use crate::backfill::ledger::Ledger;
 use crate::cli::recover::situation::Situation;
 use crate::cli::say::{complain, say};
 use crate::cli::setup::{self, Refused};
-use crate::cli::{ConfigFile, Exit, LogFormat, findings, prepare};
+use crate::cli::{ConfigFile, Exit, LogFormat, findings, nonce, prepare};
 use crate::config::{self, Config, Loaded, SinkChoice, Sources};
 use crate::encoding::{About, Control, Encoder};
 use crate::finding::{Cause, Finding};
@@ -68,6 +66,7 @@ fn begin(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
         let finding = Finding::error(Cause::Surroundings, "recover.unconfirmed", what);
         return Err(finding.repair("walbridge recover -c FILE --yes").into());
     }
+    situation.is_still(config)?;
     let to = anew(arguments, config, &situation, epoch)?;
     say!("\nEpoch {epoch} begins at {to}. What comes next:");
     say!("  - Start the bridge: it tells the changes from {to} on, and the state topics again.");
@@ -105,7 +104,7 @@ fn anew(arguments: &Arguments, config: &Config, situation: &Situation, epoch: u1
         Ok(()) | Err(SinkError::Halt(_)) => {}
         Err(error) => return Err(error.into()),
     }
-    let nonce = format!("{:016x}", RandomState::new().build_hasher().finish());
+    let nonce = nonce();
     let publications = publication::read(&mut sql, source)?;
     let ground = Ground::new(source, &situation.catalog, &publications);
     if situation.may_mislead() {

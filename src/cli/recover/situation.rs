@@ -15,7 +15,7 @@ use crate::sink::{SinkError, kafka};
 use crate::source::SourceError;
 use crate::source::postgres;
 use crate::source::postgres::preflight::{Surroundings, preflight};
-use crate::source::postgres::setup::{self, Present, renewable};
+use crate::source::postgres::setup::{self, Present, occupied, renewable};
 use crate::source::postgres::slot::SlotFacts;
 use crate::source::postgres::sql::Sql;
 
@@ -86,17 +86,16 @@ impl Situation {
             return Err(Refused::Findings(refused));
         }
         let (stored, mut found) = position(&prepared.kafka)?;
+        of_former(config, stored.as_ref())?;
         if let Some(stored) = &stored {
             found.extend(of_sink(kafka::compare(&prepared.kafka, stored))?);
         }
         if found.is_empty() || stored.is_some() {
             found.extend(of_source(postgres::compare(&config.source, stored.clone()))?);
         }
-        let epoch = match &stored {
-            Some(stored) => Some(stored.epoch),
-            None => kafka::newest_epoch(&prepared.kafka)?,
-        };
-        let Some(epoch) = epoch else {
+        // A position of a lower epoch than the topics tell of was stored over a lost one.
+        let told = kafka::newest_epoch(&prepared.kafka, &kafka::Stop::default())?.map(|newest| newest.epoch);
+        let Some(epoch) = told.max(stored.as_ref().map(|stored| stored.epoch)) else {
             return Err(never(config, present.slot.as_ref()).into());
         };
         Ok(Self {
@@ -109,6 +108,23 @@ impl Situation {
             found,
             epoch,
         })
+    }
+
+    /// Whether all is as it was when it was looked at: an operator may think for long.
+    pub(super) fn is_still(&self, config: &Config) -> Result<(), Refused> {
+        let (stored, unreadable) = position(&self.prepared.kafka)?;
+        of_former(config, stored.as_ref())?;
+        if stored == self.stored && unreadable.iter().all(|finding| self.found.contains(finding)) {
+            return Ok(());
+        }
+        let what = format!(
+            "the position of bridge {} is another one than before the question",
+            config.name
+        );
+        Err(Finding::error(Cause::Surroundings, "recover.moved", what)
+            .because("a bridge runs, or somebody else recovers it: what was said is out of date; nothing was changed")
+            .repair("stop the bridge, then: walbridge recover")
+            .into())
     }
 
     /// The epoch that begins.
@@ -192,6 +208,17 @@ fn position(kafka: &kafka::settings::Settings) -> Result<(Option<Checkpoint>, Ve
         }
         Err(SinkError::Halt(finding)) if unreadable.contains(&finding.code) => Ok((None, vec![*finding])),
         Err(error) => Err(error.into()),
+    }
+}
+
+/// A bridge with the former config may run on the slot that its position names.
+fn of_former(config: &Config, stored: Option<&Checkpoint>) -> Result<(), Refused> {
+    let Some(former) = stored.filter(|stored| stored.slot != config.source.slot) else {
+        return Ok(());
+    };
+    match occupied(&mut Sql::connect(&config.source)?, &former.slot)? {
+        Some(finding) => Err(finding.into()),
+        None => Ok(()),
     }
 }
 
