@@ -193,6 +193,21 @@ fn an_open_transaction_that_blocks_the_slot_is_named() {
     assert!(slot::read(&mut world.admin, &world.settings.slot).unwrap().is_none());
     other.run("COMMIT").unwrap();
     assert_eq!(world.apply().unwrap().statements_run.len(), 1);
+    let made = |world: &mut World| slot::read(&mut world.admin, &world.settings.slot).unwrap();
+    assert!(made(&mut world).is_some());
+
+    // Made anew, it is dropped first: that is said, and the way on.
+    other
+        .run("BEGIN READ WRITE; INSERT INTO public.ord VALUES (2)")
+        .unwrap();
+    let finding = halted(world.renew());
+    assert_eq!(finding.code, "source.slot_unmade");
+    assert!(finding.why.unwrap().contains("of postgres in wb \"block' since"));
+    assert!(finding.repair.unwrap().contains("walbridge recover"));
+    assert!(made(&mut world).is_none());
+    other.run("COMMIT").unwrap();
+    world.renew().unwrap();
+    assert!(made(&mut world).is_some());
 }
 
 #[test]

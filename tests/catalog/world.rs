@@ -116,6 +116,11 @@ impl World {
         setup::apply_within(&mut self.admin, &self.settings, &catalog, Duration::from_secs(3))
     }
 
+    pub fn renew(&mut self) -> Result<setup::Renewed, SourceError> {
+        let catalog = self.catalog();
+        setup::renew_within(&mut self.admin, &self.settings, &catalog, Duration::from_secs(3))
+    }
+
     pub fn first(&mut self, lsn: Lsn) -> Checkpoint {
         let ground = self.ground();
         ground.first(&self.settings, &server(), lsn)

@@ -57,14 +57,37 @@ fn an_expression_out_of_range_halts_and_goes_on_once_it_is_wider() {
     world.holds(&["1", "2", "3"]);
 }
 
-#[test]
-fn bytes_that_are_no_utf8_halt() {
+/// In a database that holds any bytes.
+fn without_encoding(test: &str) -> Option<World> {
     let Ok(url) = std::env::var("WALBRIDGE_TEST_PG") else {
         eprintln!("skipped: WALBRIDGE_TEST_PG is not set");
+        return None;
+    };
+    World::on(&url, test, "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'")
+}
+
+#[test]
+fn old_rows_with_bytes_that_are_no_utf8_halt_as_changes_do() {
+    let Some(mut world) = without_encoding("ascii_old") else {
         return;
     };
-    let options = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'";
-    let Some(mut world) = World::on(&url, "ascii", options) else {
+    world.run("INSERT INTO item VALUES (1, 'N', 'one', 1), (2, 'N', E'caf\\351 au lait', 2)");
+    world.configure(|text| text.replace("on_start = false", "on_start = true"));
+    world.set_up();
+    world
+        .ended()
+        .says(1, "row.not_utf8", &["Item.label of a row of public.item"]);
+    world.configure(|text| {
+        text.replace("on_start = false", "on_start = true")
+            .replace("label = \"lbl\"", "")
+    });
+    world.carry(2);
+    world.holds(&["1", "2"]);
+}
+
+#[test]
+fn bytes_that_are_no_utf8_halt() {
+    let Some(mut world) = without_encoding("ascii") else {
         return;
     };
     let ended = met(&mut world, "INSERT INTO item VALUES (2, 'N', E'caf\\351 au lait', 20)");

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use walbridge::backfill::Chunk;
-use walbridge::backfill::pace::{Cost, Cut};
+use walbridge::backfill::pace::{Cost, Cut, Others};
 use walbridge::backfill::target::{Begin, Reading, Rows, Wanted, row_name};
 use walbridge::flow::change::{CommitTime, Step};
 use walbridge::flow::checkpoint::Checkpoint;
@@ -126,6 +126,7 @@ impl Feeding<'_> {
                 bytes: found.len() * 50,
                 spent: Duration::from_millis(500),
                 cut: Cut::No,
+                others: Others::Quiet,
             },
         }
     }

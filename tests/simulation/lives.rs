@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use walbridge::backfill::ledger::NeverTold;
 use walbridge::backfill::pace::Limits;
-use walbridge::backfill::snapshot::Xid;
 use walbridge::backfill::target::Target;
 use walbridge::bridge::orders::{self, Requests};
 use walbridge::bridge::{Accept, BridgeError, Markers, Old, Works, run};
@@ -23,7 +22,7 @@ use walbridge::telemetry::{Names, Status};
 
 use crate::feeding::Feeding;
 use crate::legacy::{Deed, Dice};
-use crate::watched::{Met, Watched, count};
+use crate::watched::{LOOK_FAILED, Met, Watched, count};
 
 /// Faults to come, at random places.
 pub(crate) fn plan_faults(dice: &mut Dice, log: &Arc<Mutex<Log>>, store: &Shared) {
@@ -61,7 +60,6 @@ pub(crate) fn old<'a>(targets: &'a [Target], requests: &'a Requests, readers: us
         on_gone: OnGone::Keep,
         markers: Markers::Left,
         may_select: &|_, _| Ok(()),
-        near: Xid(700),
         limits: Limits {
             rows_per_chunk: 3,
             rows_per_second: 0,
@@ -126,6 +124,9 @@ pub(crate) fn live(
         );
         match ended {
             Ok(()) => return,
+            Err(BridgeError::Sink(SinkError::Transient(why))) if why == LOOK_FAILED => {
+                panic!("a look for keys that are gone ends the stream")
+            }
             Err(BridgeError::Source(SourceError::Transient(_)))
             | Err(BridgeError::Sink(SinkError::Transient(_) | SinkError::Overrun(_))) => count(&met.faults),
             Err(error) => panic!("cannot go on: {error}"),

@@ -210,15 +210,15 @@ fn what_is_gone_is_removed_from_an_earlier_telling_whatever_fails() {
     let (first, seeds) = seeds();
     let (mapping, met) = (mapping(), Met::default());
     (first..first + seeds).for_each(|seed| simulate(&mapping, (seed, Before::Earlier), &met));
-    let [faults, swept] = [&met.faults, &met.swept].map(|cell| cell.get());
+    let [faults, swept, failed] = [&met.faults, &met.swept, &met.looks.1].map(|cell| cell.get());
     println!(
-        "seeds {first} to {}: {faults} faults met, {swept} keys removed",
+        "seeds {first} to {}: {faults} faults met, {swept} keys removed, {failed} looks failed",
         first + seeds - 1
     );
     if seeds >= 20 {
         assert!(
-            faults > 0 && swept > usize::try_from(seeds).expect("a number"),
-            "{faults} faults, {swept} keys"
+            faults > 0 && failed > 0 && swept > usize::try_from(seeds).expect("a number"),
+            "{faults} faults, {swept} keys, {failed} looks failed"
         );
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use walbridge::backfill::Chunk;
 use walbridge::backfill::order::{Action, Order};
-use walbridge::backfill::pace::{Cost, Cut};
+use walbridge::backfill::pace::{Cost, Cut, Others};
 use walbridge::backfill::target::{Reading, Rows, Wanted};
 use walbridge::bridge::orders::Desk;
 use walbridge::bridge::{Accept, Markers, Old, Works, orders, run};
@@ -92,6 +92,7 @@ impl Source for Ordered<'_> {
                 bytes: 0,
                 spent: Duration::ZERO,
                 cut: Cut::No,
+                others: Others::Quiet,
             },
         }))
     }

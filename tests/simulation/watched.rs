@@ -21,9 +21,16 @@ pub(crate) struct Met {
     pub(crate) early_buffers: Cell<usize>,
     /// Old rows that were told.
     pub(crate) old_rows: Cell<usize>,
+    /// Looks for keys that are gone, and those that failed.
+    pub(crate) looks: (Cell<usize>, Cell<usize>),
     /// Keys that were said to be gone.
     pub(crate) swept: Cell<usize>,
 }
+
+/// Of so many calls that look for keys, one fails.
+const LOOK_FAILS_EVERY: usize = 150;
+/// So says its error: no run may end with it.
+pub(crate) const LOOK_FAILED: &str = "a look failed";
 
 pub(crate) fn count(cell: &Cell<usize>) {
     cell.set(cell.get() + 1);
@@ -69,6 +76,11 @@ impl Sink for Watched<'_> {
     }
 
     fn sweep(&mut self, wanted: &Sweep<'_>) -> Result<Option<Found>, SinkError> {
+        count(&self.met.looks.0);
+        if self.met.looks.0.get() % LOOK_FAILS_EVERY == 2 {
+            count(&self.met.looks.1);
+            return Err(SinkError::Transient(LOOK_FAILED.to_owned()));
+        }
         self.call(|inner| inner.sweep(wanted))
     }
 

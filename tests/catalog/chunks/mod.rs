@@ -211,7 +211,7 @@ fn a_snapshot_misses_what_is_not_committed() {
         .admin
         .simple("SELECT pg_current_xact_id(), pg_current_wal_insert_lsn()")
         .unwrap();
-    let xid = walbridge::backfill::snapshot::Xid(row[0][0].as_ref().unwrap().parse().unwrap());
+    let xid: u32 = row[0][0].as_ref().unwrap().parse().unwrap();
     let before: walbridge::flow::position::Lsn = row[0][1].as_ref().unwrap().parse().unwrap();
     let missing = reader.read(&plan, None, 9, ALL).unwrap();
     assert!(!missing.snapshot.sees(xid) && missing.rows.len() == 1 && missing.horizon >= before);

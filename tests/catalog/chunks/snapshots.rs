@@ -2,7 +2,6 @@
 
 use std::time::{Duration, Instant};
 
-use walbridge::backfill::snapshot::Xid;
 use walbridge::flow::position::Lsn;
 use walbridge::source::SourceError;
 use walbridge::source::postgres::chunk::ChunkReader;
@@ -43,7 +42,7 @@ fn a_chunk_holds_what_its_snapshot_sees_and_its_horizon_lies_behind() {
         for row in told(&[chunk], &plan) {
             let [_, xid, lsn] = row.try_into().unwrap();
             assert!(lsn.unwrap().parse::<Lsn>().unwrap() <= horizon);
-            xids.push(Xid(xid.unwrap().parse().unwrap()));
+            xids.push(xid.unwrap().parse::<u32>().unwrap());
         }
     }
     assert!(seen.len() > 2, "it was read while it was written to");

@@ -293,3 +293,28 @@ fn a_condition_tells_some_rows_again() {
     );
     assert_eq!(bridge.stop().code, 0);
 }
+
+#[test]
+fn rows_that_cannot_be_chosen_end_what_was_asked_for_and_nothing_else() {
+    let Some(mut asked) = Asked::new("uncomputable", 20, 50) else {
+        return;
+    };
+    asked.world.run("INSERT INTO item VALUES (100, 'N', 'none', 0)");
+    let mut bridge = asked.world.start();
+    bridge.await_ready("streaming");
+    asked.await_state(1, "complete");
+    let condition = ["Item", "--where", "100 / amt > 2"];
+    assert_eq!(asked.backfill(&condition), "Item: generation 2 begins\n");
+    asked.await_state(2, "cancelled");
+
+    asked.world.run("INSERT INTO item VALUES (1000, 'N', 'new', 1)");
+    asked.world.await_records(22);
+    assert_eq!(asked.backfill(&["Item"]), "Item: generation 3 begins\n");
+    asked.await_state(3, "complete");
+    let ended = bridge.stop();
+    assert_eq!(ended.code, 0, "{ended}");
+    assert!(
+        ended.err.contains("backfill.condition") || ended.err.contains("of Item"),
+        "{ended}"
+    );
+}
