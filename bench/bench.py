@@ -10,12 +10,13 @@ import time
 from multiprocessing import Event, Process, Queue
 
 import psycopg
+from beside import beside
 from confluent_kafka import Consumer, TopicPartition
 from old import backfill
 from place import Bench, empty, fill, recvlogical, slot, writing
 from servers import Kafka, Postgres, both
 
-PARTS = ("drain", "single", "latency", "memory", "backfill")
+PARTS = ("drain", "single", "latency", "memory", "backfill", "beside")
 # Until the broker's virtual machine has compiled what it uses: before that its answers take twice as long.
 WARM_SECONDS = 60
 # How long rows that were committed may be on their way at the end.
@@ -167,6 +168,8 @@ def main() -> int:
             memory(asked.rows, 2 * asked.seconds, servers)
         if "backfill" in asked.parts:
             backfill(asked.rows, [1, 2, 4], servers)
+        if "beside" in asked.parts:
+            beside(asked.rows, asked.seconds, asked.runs, servers)
     return 0
 
 

@@ -15,6 +15,9 @@ from servers import Kafka, Postgres
 # Records of one Kafka transaction, as many as the bridge's largest.
 TRANSACTION_RECORDS = 50_000
 
+# Seconds between two looks at how far it is: each costs the bridge and the bench some of the two cores.
+LOOK = 0.05
+
 
 def copy(postgres: Postgres) -> float:
     """Seconds that PostgreSQL needs to write the table to /dev/null."""
@@ -79,10 +82,10 @@ def backfill(rows: int, readers: list[int], servers: tuple[Postgres, Kafka]) -> 
         bench = Bench(name, postgres, kafka, f"on_start = true\nreaders = {count}")
         with bench.running():
             while (first := rows_told(bench)) == 0:
-                time.sleep(0.01)
+                time.sleep(LOOK)
             begin = time.monotonic()
             while rows_told(bench) < rows:
-                time.sleep(0.01)
+                time.sleep(LOOK)
             ours = (rows - first) / (time.monotonic() - begin)
             cpu, peak = bench.cpu_seconds() / rows * 1e6, bench.peak_mib()
         sample = record(kafka.address(), f"{name}.orders")

@@ -1,0 +1,125 @@
+"""What a telling of old rows costs others: the stream's delay and the writers' rate, with and without one, in turns."""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import subprocess
+import time
+import urllib.request
+from multiprocessing import Event, Process, Queue
+
+import psycopg
+from confluent_kafka import Consumer, TopicPartition
+from place import DEV, Bench, empty, fill, writing
+from servers import Kafka, Postgres
+
+RATE = 1_000
+WARM_SECONDS = 30
+
+
+def read(address: str, topic: str, asked: Event, told: "Queue[list[tuple[float, float]]]") -> None:
+    """Of each change: when its statement ran and when it was seen here, in seconds. Old rows are left out."""
+    consumer = Consumer({
+        "bootstrap.servers": address, "group.id": "bench", "isolation.level": "read_committed",
+        "enable.auto.commit": False, "auto.offset.reset": "latest",
+    })  # fmt: skip
+    consumer.assign([TopicPartition(topic, 0)])
+    mark, seen = b'"mark":"', []
+    while not asked.is_set():
+        message = consumer.poll(0.05)
+        value = None if message is None else message.value()
+        if value is not None and b'"origin":"backfill"' not in value and (at := value.find(mark)) >= 0:
+            begin = at + len(mark)
+            seen.append((int(value[begin : value.index(b" ", begin)]) / 1e6, time.time()))
+    consumer.close()
+    told.put(seen)
+
+
+def ask(bench: Bench, action: str) -> None:
+    body = json.dumps({"action": action, "entities": ["Order"]}).encode()
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{bench.http}/backfill", body, {"Authorization": "Bearer bench"}, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        answer.read()
+
+
+def rows_told(bench: Bench) -> int:
+    told = bench.status()["backfill"]
+    assert isinstance(told, list)
+    return int(told[0]["rows"])
+
+
+def writers_rate(postgres: Postgres, seconds: int) -> float:
+    """Transactions a second of writers that do not wait."""
+    command = [
+        str(postgres.bin / "pgbench"), "-n", "-f", str(DEV / "bench.sql"), "-c", "4", "-T", str(seconds), postgres.url(),
+    ]  # fmt: skip
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    found = re.search(r"tps = ([0-9.]+)", done.stdout)
+    assert found is not None, done.stdout
+    return float(found[1])
+
+
+def delay(bench: Bench, postgres: Postgres, kafka: Kafka, seconds: int) -> float:
+    """The 99th percentile of the time from statement to consumer, in milliseconds, at 1,000 transactions a second."""
+    asked, told = Event(), Queue()
+    reader = Process(target=read, args=(kafka.address(), f"{bench.name}.orders", asked, told), daemon=True)
+    reader.start()
+    with writing(postgres, RATE, seconds) as writers:
+        if writers.wait(seconds + 10) != 0:
+            raise RuntimeError("pgbench failed: see target/dev/bench.log")
+    time.sleep(1)
+    asked.set()
+    seen = told.get()
+    reader.join()
+    # The consumer needs a while until it is there.
+    times = sorted(at - written for written, at in seen if written > seen[0][0] + 1)
+    return times[int(len(times) * 0.99)] * 1e3
+
+
+def beside(rows: int, seconds: int, runs: int, servers: tuple[Postgres, Kafka]) -> None:
+    postgres, kafka = servers
+    empty(postgres)
+    fill(postgres, rows, 10_000)
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute("CREATE SEQUENCE IF NOT EXISTS ids CACHE 100")
+        connection.execute("SELECT setval('ids', %s)", (10 * rows,))
+        connection.execute("VACUUM ANALYZE ord")
+    bench = Bench("beside", postgres, kafka)
+    token = DEV / "bench-token"
+    token.write_text("bench")
+    named = f'[http]\ntoken = {{ file = "{token}" }}\n'
+    bench.config.write_text(bench.config.read_text().replace("[http]\n", named))
+    delays: tuple[list[float], list[float]] = ([], [])
+    rates: tuple[list[float], list[float]] = ([], [])
+    with bench.running():
+        bench.wait_streaming()
+        with writing(postgres, RATE, WARM_SECONDS) as writers:
+            writers.wait()
+        for run in range(runs):
+            for telling in (False, True):
+                told = 0
+                if telling:
+                    ask(bench, "tell")
+                    while rows_told(bench) == 0:
+                        time.sleep(0.05)
+                begin = time.monotonic()
+                delays[telling].append(delay(bench, postgres, kafka, seconds))
+                rates[telling].append(writers_rate(postgres, seconds))
+                took = time.monotonic() - begin
+                if telling:
+                    told = rows_told(bench)
+                    ask(bench, "cancel")
+                print(
+                    f"  beside   run {run + 1}, {'with' if telling else 'without'} old rows: p99 {delays[telling][-1]:.1f} ms, "
+                    f"{rates[telling][-1]:,.0f} transactions/s" + (f", {told / took:,.0f} old rows/s" if telling else ""),
+                    flush=True,
+                )
+    (alone, with_old), (rate, rate_with) = map(statistics.median, delays), map(statistics.median, rates)
+    print(
+        f"beside   p99 {alone:.1f} ms without, {with_old:.1f} ms with: {with_old / alone:.2f} times · "
+        f"writers {rate:,.0f} transactions/s without, {rate_with:,.0f} with: {(rate_with / rate - 1) * 100:+.1f} %"
+    )
