@@ -32,7 +32,8 @@ pub(super) fn declare(now: &Declarations, accept: Accept, checkpoint: &mut Check
         .flatten()
         .filter(|(entity, _)| !now.contains_key(entity));
     let left = left.map(|(entity, one)| (entity, Declaration { gone: true, ..one }));
-    checkpoint.declared = Some(now.clone().into_iter().chain(left).collect());
+    let now = now.clone().into_iter().map(|(entity, one)| (entity, one.as_stored()));
+    checkpoint.declared = Some(now.chain(left).collect());
     if let Some(finding) = undecided(&found, accept) {
         return Err(BridgeError::Halt(Box::new(finding)));
     }

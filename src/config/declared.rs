@@ -43,14 +43,16 @@ fn declaration(entity: &Entity) -> Declaration {
 /// Fields of columns that were renamed, by their former names.
 fn formerly(entity: &Entity) -> BTreeMap<String, String> {
     let former = |field: &Field| {
-        let Source::Column(column) = &field.from else {
-            return None;
+        let (Source::Column(from) | Source::Text(from)) = &field.from;
+        let (_, other) = entity.formerly.iter().find(|(name, _)| name.text == from.text)?;
+        let from = Located {
+            text: other.clone(),
+            ..from.clone()
         };
-        let (_, former) = entity.formerly.iter().find(|(name, _)| name.text == column.text)?;
-        let from = Source::Column(Located {
-            text: former.clone(),
-            ..column.clone()
-        });
+        let from = match &field.from {
+            Source::Column(_) => Source::Column(from),
+            Source::Text(_) => Source::Text(from),
+        };
         Some((field.name.clone(), spelt(field, &from)))
     };
     entity.fields.iter().filter_map(former).collect()

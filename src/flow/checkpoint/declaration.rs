@@ -35,6 +35,15 @@ pub struct Declaration {
 }
 
 impl Declaration {
+    /// What is kept of it, and read back.
+    #[must_use]
+    pub fn as_stored(self) -> Self {
+        Self {
+            formerly: BTreeMap::new(),
+            ..self
+        }
+    }
+
     /// Fields that say which partition a record goes to.
     pub fn places(&self) -> &[String] {
         if self.partition_by.is_empty() {
