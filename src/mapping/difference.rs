@@ -185,10 +185,14 @@ mod tests {
         }
     }
 
+    /// The only entity of a config.
+    fn all(one: Declaration) -> Declarations {
+        Declarations::from([("Order".to_owned(), one)])
+    }
+
     fn found(change: impl FnOnce(&mut Declaration)) -> Vec<(Means, String)> {
         let mut now = declared();
         change(&mut now);
-        let all = |one: Declaration| Declarations::from([("Order".to_owned(), one)]);
         let found = differences(&all(declared()), &all(now));
         found.into_iter().map(|one| (one.means, one.says)).collect()
     }
@@ -259,7 +263,6 @@ mod tests {
         // The key is where they go anyway.
         assert_eq!(found(|one| one.partition_by = vec!["number".to_owned()]), []);
 
-        let all = |one: Declaration| Declarations::from([("Order".to_owned(), one)]);
         let mut before = declared();
         by_note(&mut before);
         let mut respelt = before.clone();
@@ -270,7 +273,6 @@ mod tests {
 
     #[test]
     fn an_entity_that_comes_back_is_compared_with_what_it_was() {
-        let all = |one: Declaration| Declarations::from([("Order".to_owned(), one)]);
         let gone = Declaration {
             gone: true,
             ..declared()
@@ -285,7 +287,6 @@ mod tests {
 
     #[test]
     fn without_states_nothing_is_out_of_date() {
-        let all = |one: Declaration| Declarations::from([("Order".to_owned(), one)]);
         let events_only = Declaration {
             state_topic: None,
             ..declared()

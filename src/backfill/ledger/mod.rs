@@ -167,7 +167,7 @@ impl<'t> Ledger<'t> {
     /// It is not told to its end.
     pub fn cancel(&mut self, entity: &str) {
         if let Some(known) = self.progress.entities.get_mut(entity) {
-            (known.standing, known.pace) = (Standing::Cancelled, Pace::Going);
+            known.cancel();
         }
     }
 
@@ -242,7 +242,7 @@ impl<'t> Ledger<'t> {
                 Action::Tell => {}
                 Action::Pause => known.pace = Pace::Paused,
                 Action::Resume => known.pace = Pace::Going,
-                Action::Cancel => (known.standing, known.pace) = (Standing::Cancelled, Pace::Going),
+                Action::Cancel => known.cancel(),
             }
             generations.push((entity.to_owned(), known.number));
         }

@@ -54,7 +54,7 @@ pub struct Cost {
 }
 
 /// Whether other clients work on the database. Each look is a sample: beside somebody who comes once a second, a tenth of
-/// the chunks are read as if nobody rested.
+/// the chunks are followed by a rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Others {
     /// They do.

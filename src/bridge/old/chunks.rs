@@ -14,14 +14,6 @@ use crate::flow::position::Lsn;
 use crate::mapping::tell::Desk;
 use crate::source::Source;
 
-/// The first chunk that was asked for.
-enum First {
-    UnderWay,
-    Read(Rows),
-    /// The rows that an operator chose cannot be read.
-    Refused(Box<Finding>),
-}
-
 impl Turns<'_> {
     /// Asks for what may be asked for, and tells the first chunk of it where that may join here.
     pub(super) fn take_chunk<S: Source>(
@@ -35,9 +27,9 @@ impl Turns<'_> {
         }
         self.ask(target, source)?;
         let read = match self.first(target, source)? {
-            First::Read(read) => read,
-            First::UnderWay => return Ok(()),
-            First::Refused(finding) => {
+            Reading::Read(read) => read,
+            Reading::UnderWay | Reading::Nothing => return Ok(()),
+            Reading::Refused(finding) => {
                 self.end_refused(target, &finding, (batch, encoder));
                 return Ok(());
             }
@@ -118,23 +110,19 @@ impl Turns<'_> {
     }
 
     /// The first chunk that was asked for, once it is there.
-    fn first<S: Source>(&mut self, target: &Target, source: &mut S) -> Result<First, BridgeError> {
+    fn first<S: Source>(&mut self, target: &Target, source: &mut S) -> Result<Reading, BridgeError> {
         if let Some(read) = self.waiting.take() {
-            return Ok(First::Read(read));
+            return Ok(Reading::Read(read));
         }
         if self.asked == 0 {
-            return Ok(First::UnderWay);
+            return Ok(Reading::Nothing);
         }
         let read = match source.next_chunk()? {
-            Reading::UnderWay => return Ok(First::UnderWay),
+            Reading::UnderWay => return Ok(Reading::UnderWay),
             Reading::Read(read) => read,
-            Reading::Nothing => {
+            end @ (Reading::Nothing | Reading::Refused(_)) => {
                 self.begin_anew(source);
-                return Ok(First::UnderWay);
-            }
-            Reading::Refused(finding) => {
-                self.begin_anew(source);
-                return Ok(First::Refused(finding));
+                return Ok(end);
             }
         };
         self.asked = self.asked.saturating_sub(1);
@@ -144,9 +132,9 @@ impl Turns<'_> {
         // Where the one before it ended earlier than it was to, rows would be missing in between.
         if standing != Some(&Standing::After(read.after.clone())) {
             self.begin_anew(source);
-            return Ok(First::UnderWay);
+            return Ok(Reading::Nothing);
         }
-        Ok(First::Read(read))
+        Ok(Reading::Read(read))
     }
 
     /// What an operator asked for cannot be had: it ends, and the stream goes on.

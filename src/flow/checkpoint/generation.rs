@@ -54,7 +54,7 @@ pub enum Standing {
     Sweeping,
     /// Everything was told.
     Complete,
-    /// An operator ended it before.
+    /// It was ended before: by an operator, or since the rows that one chose cannot be read.
     Cancelled,
 }
 
@@ -96,5 +96,10 @@ impl Generation {
     /// Whether anything of it is still to be told.
     pub fn is_open(&self) -> bool {
         matches!(self.standing, Standing::After(_) | Standing::Sweeping)
+    }
+
+    /// Ends it before everything is told.
+    pub fn cancel(&mut self) {
+        (self.standing, self.pace) = (Standing::Cancelled, Pace::Going);
     }
 }

@@ -36,6 +36,7 @@ const LEAVE_MAX: Duration = Duration::from_secs(1);
 /// Buffers that librdkafka has and that are not answered. It sends up to 5 requests a partition, and while more is
 /// queued it looks again and again without a pause whether it may send, which takes a whole core from the broker beside it
 /// (`rd_kafka_toppar_producer_serve`: a full batch asks for an immediate wake-up though no request is allowed).
+/// With one, nothing is on its way while the next is produced.
 const BUFFERS_MAX: usize = 2;
 
 /// How long a flush is given: librdkafka's threads wake up and send, and the answers are often there.
