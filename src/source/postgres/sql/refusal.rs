@@ -1,0 +1,137 @@
+//! What the server refuses, sorted by what can heal it.
+
+use std::error::Error as _;
+
+use crate::finding::{Cause, Finding};
+use crate::source::SourceError;
+use crate::source::postgres::sql::{halt, no_answer};
+
+/// A statement that the server refused.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// SQLSTATE; empty where the connection failed.
+    pub(crate) state: String,
+    /// The error.
+    pub(crate) error: SourceError,
+}
+
+impl Refusal {
+    pub(super) fn of(error: &tokio_postgres::Error) -> Self {
+        Self {
+            state: error.code().map(|code| code.code().to_owned()).unwrap_or_default(),
+            error: source_error(error),
+        }
+    }
+
+    /// Nothing was said in time.
+    pub(super) fn silent() -> Self {
+        Self {
+            state: String::new(),
+            error: no_answer(),
+        }
+    }
+}
+
+/// Sorts an error: what another try can heal is transient, what an operator must change halts.
+pub(super) fn source_error(error: &tokio_postgres::Error) -> SourceError {
+    if let Some(refused) = error.as_db_error() {
+        return refusal(refused.code().code(), refused.message());
+    }
+    let mut reasons = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let rustls = inner
+            .downcast_ref::<std::io::Error>()
+            .and_then(|io| io.get_ref())
+            .and_then(|io| io.downcast_ref::<rustls::Error>())
+            .or_else(|| inner.downcast_ref::<rustls::Error>());
+        if let Some(rustls::Error::InvalidCertificate(reason)) = rustls {
+            return unverified(reason);
+        }
+        reasons.push(inner.to_string());
+        cause = inner.source();
+    }
+    if reasons.iter().any(|reason| reason == "password missing") {
+        return password_missing();
+    }
+    if reasons.iter().any(|reason| reason == "server does not support TLS") {
+        return tls_unsupported();
+    }
+    reasons.dedup();
+    SourceError::Transient(format!("cannot talk to PostgreSQL: {}", reasons.join(": ")))
+}
+
+/// The server asks for a password and there is none.
+pub(crate) fn password_missing() -> SourceError {
+    halt(
+        Finding::error(
+            Cause::Config,
+            "source.password_missing",
+            "PostgreSQL asks for a password and none is configured",
+        )
+        .repair("password = { file = \"…\" } in [source]"),
+    )
+}
+
+/// The server refuses the TLS that `sslmode` asks for.
+pub(crate) fn tls_unsupported() -> SourceError {
+    halt(
+        Finding::error(
+            Cause::Surroundings,
+            "source.tls_unsupported",
+            "PostgreSQL does not speak TLS",
+        )
+        .because("the role's password and every row would cross the network in the clear")
+        .repair("ssl = on in postgresql.conf; or, where the network is trusted, sslmode=disable in `url`"),
+    )
+}
+
+/// The server's certificate does not verify.
+pub(crate) fn unverified(reason: &rustls::CertificateError) -> SourceError {
+    halt(
+        Finding::error(
+            Cause::Surroundings,
+            "source.certificate",
+            format!("cannot verify the certificate of PostgreSQL: {reason:?}"),
+        )
+        .repair("set `root_cert` in [source] to the PEM file of the authority that signed it"),
+    )
+}
+
+/// Sorts what the server refused, by its SQLSTATE.
+pub(crate) fn refusal(state: &str, message: &str) -> SourceError {
+    let finding = |code, repair: &str| {
+        halt(
+            Finding::error(
+                Cause::Surroundings,
+                code,
+                format!("PostgreSQL refused: {message} (SQLSTATE {state})"),
+            )
+            .repair(repair),
+        )
+    };
+    match state {
+        "28P01" => finding(
+            "source.password_refused",
+            "put the role's present password where `password` in [source] points",
+        ),
+        "28000" => finding(
+            "source.role_refused",
+            "let the role log in from this host: pg_hba.conf, ALTER ROLE … LOGIN",
+        ),
+        "3D000" => finding(
+            "source.database_missing",
+            "name an existing database in `url` of [source]",
+        ),
+        "42501" => finding(
+            "source.privilege_missing",
+            "grant the right, or name a role that has it with --as URL",
+        ),
+        "25006" => finding("source.read_only", "connect to the primary"),
+        _ if state.starts_with("42") || state.starts_with("0A") => finding(
+            "source.statement_refused",
+            "compare the server with the versions that are supported: 13 and later",
+        ),
+        _ => SourceError::Transient(format!("PostgreSQL refused: {message} (SQLSTATE {state})")),
+    }
+}
