@@ -19,6 +19,9 @@ const SOCKET_TIMEOUT_MS: u32 = 10_000;
 /// out (`sparse_connect_intvl`): with the library's own 100 ms that is the longest part of a start.
 const FIRST_BACKOFF_MS: &str = "20";
 
+/// How long a record lingers where nothing else sends it; below the least `message.timeout.ms`.
+const LINGER_MS: &str = "900";
+
 /// What a framed record may cost besides its bytes (headers, batch).
 pub(super) const FRAME_BYTES_MAX: usize = 65_536;
 
@@ -50,9 +53,8 @@ pub(super) fn producer(settings: &Settings) -> ClientConfig {
     let mut config = ClientConfig::new();
     config
         .set("compression.type", "lz4")
-        // So that a buffer of records becomes one request and not a dozen. Whoever waits flushes; and in the last
-        // millisecond of this time, the library's thread does not sleep but looks again and again whether it is over.
-        .set("linger.ms", "20")
+        // So that a buffer of records becomes one request and not a dozen. The producer's thread flushes, long before.
+        .set("linger.ms", LINGER_MS)
         .set("batch.size", "1000000")
         .set("batch.num.messages", "100000")
         .set("client.id", format!("walbridge.{}", settings.name))

@@ -19,7 +19,7 @@ use crate::sink::SinkError;
 use crate::sink::kafka::client::{Deliveries, position_topic};
 use crate::sink::kafka::errors::{Call, goes_on};
 use crate::sink::kafka::partition::partition;
-use crate::sink::kafka::producer::flush::flush;
+use crate::sink::kafka::producer::flush::Flushes;
 use crate::sink::kafka::reading::checkpoint::{Declared, declared_key, encode};
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::shared::{Command, Parts, Shared};
@@ -33,14 +33,11 @@ const COMMIT_MAX: Duration = Duration::from_secs(9);
 /// How long a stop waits for a commit on its way, and for an abort.
 const LEAVE_MAX: Duration = Duration::from_secs(1);
 
-/// Buffers that librdkafka has and that are not answered. It sends up to 5 requests a partition, and while more is
-/// queued it looks again and again without a pause whether it may send, which takes a whole core from the broker beside it
-/// (`rd_kafka_toppar_producer_serve`: a full batch asks for an immediate wake-up though no request is allowed).
-/// With one, nothing is on its way while the next is produced.
+/// Buffers that librdkafka has and that are not answered: one on its way, while the next is produced. It sends no request
+/// to a partition in which 5 records wait for an answer, and while a full batch or one that lingered long enough is queued
+/// there, it looks again and again without a pause whether it may, which takes a core from the broker beside it
+/// (`rd_kafka_toppar_producer_serve` sets the time of the next look before it finds that no request is allowed).
 const BUFFERS_MAX: usize = 2;
-
-/// How long a flush is given: librdkafka's threads wake up and send, and the answers are often there.
-const FLUSH: Duration = Duration::from_millis(1);
 
 /// Buffers up to this size are used again.
 const KEPT_BYTES_MAX: usize = 4 << 20;
@@ -84,6 +81,7 @@ struct Line {
     sent: u64,
     /// The count at the end of each of the last buffers.
     buffers: VecDeque<u64>,
+    flushes: Flushes,
 }
 
 impl Default for Line {
@@ -92,6 +90,7 @@ impl Default for Line {
             stage: Stage::Idle,
             sent: 0,
             buffers: VecDeque::new(),
+            flushes: Flushes::new(),
         }
     }
 }
@@ -148,10 +147,7 @@ impl Worker {
             match self.commands.recv_timeout(wait) {
                 Ok(Command::Append(mut records)) => {
                     self.append(&records)?;
-                    // A commit that is there already does so itself.
-                    if self.commands.is_empty() {
-                        flush(&self.producer, FLUSH);
-                    }
+                    self.send_on();
                     self.shared.waiting_bytes.fetch_sub(records.cost(), Ordering::AcqRel);
                     records.clear();
                     // One that wide rows made large is given back to the system; a full channel has enough of them.
@@ -163,6 +159,7 @@ impl Worker {
                 Err(RecvTimeoutError::Timeout) => {
                     self.producer.poll(Duration::ZERO);
                     self.look()?;
+                    self.send_on();
                 }
                 Err(RecvTimeoutError::Disconnected) => return Err(Over::Stopped),
             }
@@ -176,6 +173,7 @@ impl Worker {
                 .begin_transaction()
                 .map_err(|error| self.judge(Call::Begin, &error))?;
             self.line.stage = Stage::Open(Instant::now());
+            self.line.flushes.meet_new_partitions();
         }
         Ok(())
     }
@@ -187,6 +185,7 @@ impl Worker {
             if self.line.buffers.front().is_some_and(|end| answered >= *end) {
                 self.line.buffers.pop_front();
             } else {
+                self.send_on();
                 self.breathe(Duration::from_micros(100))?;
             }
         }
@@ -281,10 +280,15 @@ impl Worker {
         Ok(())
     }
 
-    /// Sends what lingers, and waits until every record sent is answered.
-    fn drain(&self) -> Result<(), Over> {
+    /// Sends what lingers, where that can go.
+    fn send_on(&mut self) {
+        let answered = self.producer.context().answered();
+        self.line.flushes.send(&self.producer, answered, self.line.sent);
+    }
+
+    /// Waits until every record sent is answered.
+    fn drain(&mut self) -> Result<(), Over> {
         let deliveries = Arc::clone(self.producer.context());
-        let mut flushed: Option<Instant> = None;
         loop {
             let before = deliveries.answered();
             self.producer.poll(Duration::ZERO);
@@ -293,11 +297,7 @@ impl Worker {
                 return Ok(self.look()?);
             }
             if answered == before {
-                // Again and again: a partition that is new to the transaction sends nothing before that is answered.
-                if flushed.is_none_or(|at| at.elapsed() >= FLUSH) {
-                    flush(&self.producer, FLUSH);
-                    flushed = Some(Instant::now());
-                }
+                self.send_on();
                 self.breathe(Duration::from_micros(200))?;
             }
         }
@@ -321,6 +321,7 @@ impl Worker {
             .partition(0)
             .key(settings.name.as_bytes());
         self.send(record.payload(value.as_slice()))?;
+        self.line.flushes.meet_new_partitions();
         self.drain()?;
         let deliveries = Arc::clone(self.producer.context());
         if deliveries.acked() != self.line.sent {
