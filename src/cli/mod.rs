@@ -14,6 +14,7 @@ mod findings;
 mod logs;
 mod prepare;
 mod recover;
+mod retyped;
 mod run;
 mod say;
 mod setup;

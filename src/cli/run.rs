@@ -12,22 +12,21 @@ use crate::bridge::orders::{self, Requests};
 use crate::bridge::supervise::{Attempt, Outcome, supervise};
 use crate::bridge::{Accept, BridgeError, MaySelect, Old, Works};
 use crate::cli::logs::progress;
+use crate::cli::retyped::LogTypes;
 use crate::cli::{ConfigFile, Exit, LogFormat, findings, nonce, prepare, stopping};
 use crate::config::{self, Config, Loaded, SinkChoice, Sources};
 use crate::encoding::Encoder;
 use crate::finding::{Cause, Finding, Severity};
 use crate::flow::position::Lsn;
-use crate::flow::table::TableName;
 use crate::http::{self, Door};
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::{self, Kafka, Stop};
 use crate::sink::stdout::Lines;
 use crate::source::SourceError;
-use crate::source::postgres::catalog::{Retyped, retype};
+use crate::source::postgres::catalog::Retyped;
 use crate::source::postgres::preflight::{Surroundings, preflight};
 use crate::source::postgres::settings::Create;
 use crate::source::postgres::slot::SlotFacts;
-use crate::source::postgres::sql::Sql;
 use crate::source::postgres::watch::Watched;
 use crate::source::postgres::{self, Beginning, Guarded, Postgres};
 use crate::telemetry::{KindNames, Names, Status};
@@ -200,12 +199,10 @@ impl Worker {
             SinkChoice::Kafka => Beginning::Proven,
             SinkChoice::Stdout => Beginning::AtSlot,
         });
-        // Columns whose type in the log is not (or not yet) that of the catalogue: the mapping is compiled for the log's.
-        let mut retyped: Vec<Retyped> = Vec::new();
+        let mut types = LogTypes::default();
         let mut warned: Vec<Finding> = Vec::new();
-        let mut turns = (0, 0);
         supervise(&self.stop, &self.status, |attempt| {
-            let ended = self.attempt(attempt, &nonce, (&mut source, &retyped), &mut warned);
+            let ended = self.attempt(attempt, &nonce, (&mut source, &mut types), &mut warned);
             if let Err(BridgeError::Reshaped {
                 table,
                 column,
@@ -213,22 +210,15 @@ impl Worker {
                 type_oid,
             }) = &ended
             {
-                let durable = self.status.durable_lsn();
-                turns = if turns.0 == durable {
-                    (durable, turns.1 + 1)
-                } else {
-                    (durable, 1)
-                };
-                if turns.1 > TURNS_MAX {
-                    return Err(BridgeError::Halt(Box::new(two_types(table, column))));
-                }
-                retyped.retain(|known| known.table != *table || known.column != *column);
-                retyped.push(Retyped {
+                let column = Retyped {
                     table: table.clone(),
                     column: column.clone(),
                     formerly: formerly.clone(),
                     type_oid: *type_oid,
-                });
+                };
+                types
+                    .learn(column, Lsn(self.status.durable_lsn()))
+                    .map_err(BridgeError::Halt)?;
             }
             ended
         })
@@ -238,7 +228,7 @@ impl Worker {
         &self,
         attempt: Attempt,
         nonce: &str,
-        (source, retyped): (&mut Postgres, &[Retyped]),
+        (source, types): (&mut Postgres, &mut LogTypes),
         warned: &mut Vec<Finding>,
     ) -> Result<(), BridgeError> {
         let config = &self.config;
@@ -250,10 +240,8 @@ impl Worker {
         } = preflight(&config.source)?;
         // Known also where the attempt gets no further.
         slot.iter().for_each(|slot| self.show(slot));
-        let altered = match retyped {
-            [] => Vec::new(),
-            retyped => retype(&mut Sql::connect(&config.source)?, &mut catalog, retyped)?,
-        };
+        let server = slot.as_ref().map_or(Lsn::INVALID, |slot| slot.server_lsn);
+        let altered = types.apply(&config.source, &mut catalog, (Lsn(self.status.durable_lsn()), server))?;
         let prepared = prepare::prepare(config, &catalog).map_err(first_error)?;
         warn_once(found.iter().chain(&prepared.findings), warned);
         if config.sink == SinkChoice::Kafka && found.iter().any(prepare::may_be_lost) {
@@ -275,7 +263,7 @@ impl Worker {
             return Err(first_error(refused));
         }
         // Rows are read as they are now, and the mapping is compiled for how they were: their turn comes when the stream
-        // has passed the change.
+        // has passed the change, and the source begins anew.
         targets.retain(|target| !altered.contains(&target.shape.name));
         let may_select = |entity: &str, only: &str| prepare::may_select(config, &catalog, (entity, only));
         let works = Works {
@@ -292,7 +280,7 @@ impl Worker {
         let on_look = move |seen: &Watched| {
             status.server(seen.server_lsn.0, seen.retained_bytes, seen.safe_bytes);
         };
-        let mut source = Guarded::new(source, config.source.clone(), Arc::new(on_look));
+        let mut source = Guarded::new(source, config.source.clone(), Arc::new(on_look)).until(types.until());
         match config.sink {
             SinkChoice::Kafka => {
                 let mut sink = Kafka::new(kafka, nonce.to_owned())?;
@@ -343,16 +331,6 @@ fn warn_once<'f>(found: impl Iterator<Item = &'f Finding>, warned: &mut Vec<Find
 
 /// Between the start and the first old rows: see [`Old::settle`].
 const SETTLE: Duration = Duration::from_secs(2);
-
-/// How often a mapping is compiled anew for other types without getting any further.
-const TURNS_MAX: u32 = 20;
-
-fn two_types(table: &TableName, column: &str) -> Finding {
-    let what = format!("column \"{column}\" of {table} has two types within one transaction");
-    Finding::error(Cause::Surroundings, "mapping.two_types", what)
-        .because("the rows before and after its ALTER TABLE are told by one mapping")
-        .repair("take the column out of the mapping until this transaction is passed")
-}
 
 /// Errors of the surroundings that the start itself neither mends nor says better.
 fn forbids(finding: &Finding, config: &Config) -> bool {

@@ -26,6 +26,9 @@ pub struct Guarded<'a> {
     settings: Settings,
     on_look: OnLook,
     guard: Option<Guard>,
+    /// See [`Guarded::until`].
+    until: Option<Lsn>,
+    acknowledged: Lsn,
 }
 
 /// The thread that looks; it ends by itself soon after this is dropped.
@@ -54,6 +57,18 @@ impl<'a> Guarded<'a> {
             settings,
             on_look,
             guard: None,
+            until: None,
+            acknowledged: Lsn::INVALID,
+        }
+    }
+
+    /// Ends with a transient error where the position that is acknowledged gets there: the log behind it has other types
+    /// than what reads it was made for.
+    #[must_use]
+    pub fn until(self, position: Option<Lsn>) -> Self {
+        Self {
+            until: position,
+            ..self
         }
     }
 
@@ -116,6 +131,10 @@ impl Source for Guarded<'_> {
         {
             return Err(error);
         }
+        if self.until.is_some_and(|until| self.acknowledged >= until) {
+            let what = "the changes from before an ALTER TABLE have passed: reads the catalogue anew";
+            return Err(SourceError::Transient(what.to_owned()));
+        }
         self.source.next(wait)
     }
 
@@ -140,6 +159,7 @@ impl Source for Guarded<'_> {
     }
 
     fn acknowledge(&mut self, lsn: Lsn) {
+        self.acknowledged = lsn;
         self.source.acknowledge(lsn);
     }
 }

@@ -208,6 +208,20 @@ fn a_table_that_is_altered_in_the_middle_is_told_by_its_new_type() {
 }
 
 #[test]
+fn old_rows_of_a_table_altered_before_are_told_when_the_log_has_passed_that_though_nothing_follows() {
+    let Some(mut world) = with_rows("old_passed", 120) else {
+        return;
+    };
+    // The log has a change of the former type; behind it are none.
+    world.run("UPDATE item SET amt = 0 WHERE id = 7");
+    world.run("ALTER TABLE item ALTER amt TYPE int8");
+    let bridge = world.start();
+    await_complete(&world, "Item");
+    assert_eq!(bridge.stop().code, 0);
+    assert_eq!(folded(&world).0, table(&mut world));
+}
+
+#[test]
 fn markers_say_in_each_partition_where_a_telling_begins_and_ends() {
     let Some(mut world) = with_rows("markers", 120) else {
         return;
