@@ -127,7 +127,13 @@ fn a_table_without_a_usable_key_is_refused_with_its_repair() {
          CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (10) TO (20); \
          ALTER TABLE parts_2 REPLICA IDENTITY NOTHING",
     );
-    for table in ["bare", "whole", "made", "odd"] {
+    assert_eq!(repair(world, "odd"), "name another unique key of the table in `key`.");
+    let what = planned(world, "odd", &["a"]).unwrap_err().what;
+    assert_eq!(
+        what,
+        "public.odd: rows cannot be read in the order of a, which is public.pair"
+    );
+    for table in ["bare", "whole", "made"] {
         let expected = format!("ALTER TABLE \"public\".\"{table}\" ADD PRIMARY KEY (COLUMN, …);");
         assert_eq!(repair(world, table), expected);
     }

@@ -249,6 +249,15 @@ fn ordered(sql_type: &SqlType) -> bool {
 }
 
 fn no_row_identity(table: &TableFacts, among: &[String]) -> Finding {
+    if let Some((column, type_text)) = unordered(table, among) {
+        let what = format!(
+            "{}: rows cannot be read in the order of {column}, which is {type_text}",
+            table.name
+        );
+        return Finding::error(Cause::Surroundings, "backfill.no_row_identity", what)
+            .because("what `>` means for a type of an extension depends on where that is installed, and rows could be passed over")
+            .repair("name another unique key of the table in `key`.");
+    }
     Finding::error(
         Cause::Surroundings,
         "backfill.no_row_identity",
@@ -260,6 +269,15 @@ fn no_row_identity(table: &TableFacts, among: &[String]) -> Finding {
     )
     .because("a row that is read could not be matched with the changes that the stream tells of it")
     .repair(repair(table, among))
+}
+
+/// A column whose type alone keeps a unique key from being read by, and that type.
+fn unordered<'a>(table: &'a TableFacts, among: &[String]) -> Option<(&'a str, &'a str)> {
+    let mut uniques = table.uniques.iter();
+    let inside = uniques.find(|unique| unique.columns.iter().all(|column| among.contains(column)))?;
+    let mut columns = inside.columns.iter().filter_map(|name| table.column(name));
+    let column = columns.find(|column| !ordered(&column.sql_type))?;
+    Some((&column.name, &column.type_text))
 }
 
 /// Statements after which the table has such a key.
