@@ -26,7 +26,7 @@ pub struct Chunk<R, V> {
     pub snapshot: Snapshot,
     /// [`Recent::told`] from before the snapshot was taken.
     pub told_before: u64,
-    /// `pg_current_wal_insert_lsn()` from after it was taken: whatever it sees was committed before.
+    /// From where on the stream has told all that it saw.
     pub horizon: Lsn,
     /// The rows.
     pub rows: Vec<(R, V)>,

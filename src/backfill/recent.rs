@@ -48,7 +48,7 @@ struct Told<R> {
 enum Touched<R> {
     /// These.
     Rows(BTreeSet<R>),
-    /// Any: they were too many, nobody looked, or the table changed as a whole.
+    /// Any: they were too many, or one has no name.
     Any,
 }
 
@@ -183,7 +183,7 @@ impl<R: Ord> Recent<R> {
         }
     }
 
-    /// It touches rows that are not named: TRUNCATE, a new shape of a table, or nobody is interested for now.
+    /// It touches a row that cannot be named.
     pub fn touch_any(&mut self) {
         if let Some(last) = self.transactions.back_mut() {
             self.rows = self.rows.saturating_sub(last.touched.len());

@@ -5,13 +5,18 @@ use crate::flow::position::Lsn;
 use crate::flow::table::Table;
 
 /// 2000-01-01 00:00:00 UTC, from which PostgreSQL counts, in microseconds of Unix time.
-pub const POSTGRES_EPOCH_UNIX_MICROS: i64 = 946_684_800_000_000;
+const POSTGRES_EPOCH_UNIX_MICROS: i64 = 946_684_800_000_000;
 
 /// Microseconds since 2000-01-01 00:00:00 UTC, as PostgreSQL counts them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct CommitTime(pub i64);
 
 impl CommitTime {
+    /// A moment in microseconds of Unix time, at least the first that fits.
+    pub fn of_unix_micros(micros: i64) -> Self {
+        Self(micros.saturating_sub(POSTGRES_EPOCH_UNIX_MICROS))
+    }
+
     /// Microseconds of Unix time, at most the last that fits.
     pub fn unix_micros(self) -> i64 {
         self.0.saturating_add(POSTGRES_EPOCH_UNIX_MICROS)
@@ -117,6 +122,17 @@ pub enum Change<'a> {
         /// The row before.
         old: OldTuple<'a>,
     },
+}
+
+impl<'a> Change<'a> {
+    /// What is told of the row before, and the row after, where there is one.
+    pub fn sides(&self) -> (OldTuple<'a>, Option<&Tuple<'a>>) {
+        match self {
+            Change::Insert { new } => (OldTuple::Absent, Some(new)),
+            Change::Update { old, new } => (*old, Some(new)),
+            Change::Delete { old } => (*old, None),
+        }
+    }
 }
 
 /// The next thing the source has to say.

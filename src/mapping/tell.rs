@@ -59,11 +59,7 @@ impl Mapping {
         let Desk {
             new_cells, old_cells, ..
         } = desk;
-        let (old, new) = match change {
-            Change::Insert { new } => (OldTuple::Absent, Some(new)),
-            Change::Update { old, new } => (*old, Some(new)),
-            Change::Delete { old } => (*old, None),
-        };
+        let (old, new) = change.sides();
         if let Some(new) = new {
             new.locate(new_cells);
         }

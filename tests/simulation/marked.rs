@@ -141,7 +141,7 @@ fn phases(before: Option<usize>) -> Vec<String> {
         mapping: &mapping,
         old: Old {
             markers: Markers::Told,
-            ..old(&targets, &requests, 1)
+            ..old(&targets, &requests, 2)
         },
         encoder: &mut Encoder::new(&mapping.kinds, &written()),
         fingerprint: "sim",
@@ -156,6 +156,7 @@ fn phases(before: Option<usize>) -> Vec<String> {
         works,
     )
     .expect("it ends");
+    assert!(source.asked.is_empty(), "no reader works for nobody");
     let store = store.lock().expect("a store");
     let phase = |value: &[u8]| {
         let value: serde_json::Value = serde_json::from_slice(value).expect("a document");

@@ -106,9 +106,11 @@ impl<'t> Ledger<'t> {
         // The new history may begin at lower places.
         (ledger.progress.behind, ledger.progress.told) = (Lsn::INVALID, 0);
         ledger.passed(Lsn(checkpoint.commit_end_lsn.0.saturating_sub(1)));
-        for known in ledger.progress.entities.values_mut() {
+        for (entity, known) in &mut ledger.progress.entities {
             // One that cannot be told now begins when it can be again.
-            (known.of, known.by, known.standing) = (String::new(), String::new(), Standing::Cancelled);
+            if !targets.iter().any(|target| target.entity == *entity) {
+                (known.of, known.by, known.standing) = (String::new(), String::new(), Standing::Cancelled);
+            }
         }
         for target in targets {
             ledger.begin(target, None, OnGone::Reconcile);

@@ -22,9 +22,6 @@ impl Turns<'_> {
         (source, passed): (&mut S, Lsn),
         (batch, desk, encoder, kinds): (&mut Batch, &mut Desk, &mut Encoder, &[usize]),
     ) -> Result<(), BridgeError> {
-        if self.asked_for != self.turn {
-            self.begin_anew(source);
-        }
         self.ask(target, source)?;
         let read = match self.first(target, source)? {
             Reading::Read(read) => read,
@@ -65,8 +62,8 @@ impl Turns<'_> {
         Ok(())
     }
 
-    /// What was asked for fits no more: somebody else's turn, or a chunk that could not join.
-    fn begin_anew<S: Source>(&mut self, source: &mut S) {
+    /// What was asked for fits no more: somebody else's turn or nobody's, or a chunk that could not join.
+    pub(super) fn begin_anew<S: Source>(&mut self, source: &mut S) {
         source.drop_chunks();
         self.recent.give_up();
         (self.waiting, self.asked) = (None, 0);

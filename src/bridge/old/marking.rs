@@ -5,7 +5,7 @@ use crate::backfill::target::Target;
 use crate::bridge::batch::Batch;
 use crate::bridge::old::Turns;
 use crate::encoding::{About, Control, Encoder, Phase};
-use crate::flow::change::{CommitTime, POSTGRES_EPOCH_UNIX_MICROS};
+use crate::flow::change::CommitTime;
 use crate::flow::generation::Standing;
 use crate::telemetry::unix_micros;
 
@@ -63,10 +63,7 @@ impl<'a> Turns<'a> {
         if self.old.markers == Markers::Left {
             return;
         }
-        let (as_of, time) = (
-            batch.position(),
-            CommitTime(unix_micros().saturating_sub(POSTGRES_EPOCH_UNIX_MICROS)),
-        );
+        let (as_of, time) = (batch.position(), CommitTime::of_unix_micros(unix_micros()));
         for partition in 0..batch.partitions(&target.topic) {
             let control = Control {
                 kind: target.state,

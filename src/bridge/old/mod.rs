@@ -250,6 +250,9 @@ impl<'a> Turns<'a> {
         if self.looking.is_none() {
             sink.end_sweep();
         }
+        if self.asked_for != self.turn || self.turn.is_none() && self.asked > 0 {
+            self.begin_anew(source);
+        }
         if self.turn.is_none() {
             return Ok(());
         }

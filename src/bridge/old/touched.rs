@@ -25,11 +25,7 @@ impl Turns<'_> {
         if self.remembers == Remembers::No {
             return;
         }
-        let (old, new) = match change {
-            Change::Insert { new } => (OldTuple::Absent, Some(new)),
-            Change::Update { old, new } => (*old, Some(new)),
-            Change::Delete { old } => (*old, None),
-        };
+        let (old, new) = change.sides();
         let old = match &old {
             OldTuple::Key(tuple) | OldTuple::Full(tuple) => Some(tuple),
             OldTuple::Absent => None,

@@ -7,6 +7,7 @@ use toml::de::DeValue;
 use crate::config::file::report::Report;
 use crate::config::file::{Node, Section};
 use crate::config::{Limits, SinkChoice};
+use crate::finding::{Cause, Finding};
 use crate::sink::kafka::settings::{CreateTopics, Settings, TopicDefaults};
 
 const TRANSACTION_TIMEOUT_MS: u32 = 60_000;
@@ -65,6 +66,9 @@ const OURS: [(&str, &str); 24] = [
     ),
     ("queue.buffering.max.kbytes", "it follows from limits.memory_bytes_max"),
 ];
+
+/// How long librdkafka lets records linger, by either of its names.
+const LINGER: [&str; 2] = ["linger.ms", "queue.buffering.max.ms"];
 
 /// Properties whose value is a secret.
 const SECRET: [&str; 6] = [
@@ -161,6 +165,13 @@ fn properties_of(section: Section<'_>, report: &mut Report<'_>) -> Vec<(String, 
             let what = format!("{key} cannot be set: the promises rest on it");
             let finding = node.error("config.refused", what);
             report.push(finding.because(*why).repair("take the line out"));
+        } else if LINGER.contains(&key.as_str()) {
+            let what = format!("{key} has no effect: records are sent as soon as somebody waits for them");
+            report.push(
+                Finding::warning(Cause::Config, "config.no_effect", what)
+                    .at(node.place())
+                    .repair("take the line out"),
+            );
         } else if SECRET.contains(&key.as_str()) {
             found.extend(secret(&node, report).map(|value| (key, value)));
         } else if let Some(value) = scalar(&node, report) {

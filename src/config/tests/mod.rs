@@ -226,12 +226,25 @@ fn standard_output_needs_no_kafka() {
 }
 
 #[test]
+fn a_property_without_effect_is_warned_of() {
+    for name in ["linger.ms", "queue.buffering.max.ms"] {
+        let text = GOOD.replace("[backfill]", &format!("[kafka.properties]\n{name} = 5\n[backfill]"));
+        let loaded = written(&[("walbridge.toml", &text)], Secrets::Needed).unwrap();
+        assert!(loaded.config.kafka.properties.is_empty(), "{name}");
+        assert!(
+            loaded.warnings.iter().any(|warning| warning.code == "config.no_effect"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn a_secret_property_is_read_and_never_printed() {
-    let property = "[kafka.properties]\nsasl.password = { file = \"pw\" }\nlinger.ms = 5\n[backfill]";
+    let property = "[kafka.properties]\nsasl.password = { file = \"pw\" }\nsocket.nagle.disable = true\n[backfill]";
     let text = GOOD.replace("[backfill]", property);
     let files = [("walbridge.toml", text.as_str()), ("pw", "hunter2\n")];
     let config = written(&files, Secrets::Needed).unwrap().config;
-    let expected = [("linger.ms", "5"), ("sasl.password", "hunter2")];
+    let expected = [("sasl.password", "hunter2"), ("socket.nagle.disable", "true")];
     let mut found: Vec<(&str, &str)> = Vec::new();
     found.extend(
         config

@@ -229,7 +229,7 @@ impl Kafka {
         }
         // A broker that came back without its last records would tell an older position. The marker of the commit may still
         // be on its way: the high watermark lies behind the record in any case.
-        let mut stored = newest(&self.settings, End::HighWatermark)?;
+        let mut stored = newest(&self.settings, End::HighWatermark, &[&self.stop])?;
         if let Some(stored) = stored.as_mut().filter(|_| checkpoint.declared.is_none()) {
             // Not stored now: what is read is from before.
             stored.declared = None;
@@ -297,7 +297,7 @@ impl Sink for Kafka {
     fn recover(&mut self) -> Result<Option<Checkpoint>, SinkError> {
         // First the fence, then the position: else an earlier instance could still store a newer one.
         self.fence()?;
-        match newest(&self.settings, End::HighWatermark)? {
+        match newest(&self.settings, End::HighWatermark, &[&self.stop])? {
             Some(stored) => Ok(Some(stored)),
             // A position is stored with each record: where there are records, there was one.
             None => match position_gone(&self.settings, &self.stop)? {
@@ -369,7 +369,7 @@ impl Sink for Kafka {
 /// # Errors
 /// See [`SinkError`].
 pub fn read_position(settings: &Settings) -> Result<Option<Checkpoint>, SinkError> {
-    newest(settings, End::Stable)
+    newest(settings, End::Stable, &[])
 }
 
 /// Compares a stored position with the cluster and its topics, beside a bridge that may run.

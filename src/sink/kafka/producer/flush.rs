@@ -6,8 +6,8 @@ use rdkafka::bindings::rd_kafka_flush;
 use rdkafka::client::ClientContext;
 use rdkafka::producer::{BaseProducer, Producer as _, ProducerContext};
 
-/// How long a flush is given: librdkafka's threads wake up and send, and the answers are often there.
-const GIVEN: Duration = Duration::from_millis(1);
+/// How long a flush lasts, in ms: librdkafka's threads wake up and send meanwhile.
+const LASTS_MS: i32 = 1;
 
 /// A partition that is new to the transaction sends nothing before that is answered: another flush follows after this share
 /// of the time for which that has been waited, so that little is added to it and little is done in vain …
@@ -21,7 +21,7 @@ const AGAIN_MAX: Duration = Duration::from_millis(64);
 /// it looks at again and again.
 #[derive(Debug)]
 pub(super) struct Flushes {
-    /// When records were first sent to partitions that may be new to the transaction.
+    /// When records were last known to go to partitions that may be new to the transaction.
     new_since: Instant,
     last: Option<Flush>,
 }
@@ -31,8 +31,6 @@ struct Flush {
     at: Instant,
     /// Records that were answered then.
     answered: u64,
-    /// Records that were sent then, or lingered.
-    sent: u64,
 }
 
 impl Flushes {
@@ -48,37 +46,73 @@ impl Flushes {
         self.new_since = Instant::now();
     }
 
-    /// Has sent what lingers, if a partition may have become free for it since the last time.
+    /// Whether a partition may have become free for what lingers: `answered` of all the records `sent` are answered.
+    fn is_due(&self, (answered, sent): (u64, u64), now: Instant) -> bool {
+        let waited = now.saturating_duration_since(self.new_since);
+        let again = (waited / SHARE).clamp(AGAIN_MIN, AGAIN_MAX);
+        let is_due = |last: &Flush| answered > last.answered || now.saturating_duration_since(last.at) >= again;
+        answered < sent && self.last.as_ref().is_none_or(is_due)
+    }
+
+    /// Has sent what lingers, where that is due.
     pub(super) fn send<C: ClientContext + ProducerContext>(
         &mut self,
         producer: &BaseProducer<C>,
-        answered: u64,
-        sent: u64,
+        (answered, sent): (u64, u64),
     ) {
-        let again = (self.new_since.elapsed() / SHARE).clamp(AGAIN_MIN, AGAIN_MAX);
-        let due = |last: &Flush| answered > last.answered || answered >= last.sent || last.at.elapsed() >= again;
-        if answered < sent && self.last.as_ref().is_none_or(due) {
-            flush(producer, GIVEN);
+        if self.is_due((answered, sent), Instant::now()) {
+            flush(producer);
             self.last = Some(Flush {
                 at: Instant::now(),
                 answered,
-                sent,
             });
         }
     }
 }
 
-/// Has everything sent that lingers, and waits until it is answered, but no longer than `wait`, in whole milliseconds.
+/// Has sent everything that lingers and may be sent.
 ///
 /// The library heeds `linger.ms` no more while this call lasts (`rd_kafka_flush` in rdkafka.c), so it must last until its
-/// threads woke up. The wrapper's own one asks for no time at all and then waits for answers, in steps of 100 ms.
-fn flush<C: ClientContext + ProducerContext>(producer: &BaseProducer<C>, wait: Duration) {
-    let millis = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+/// threads woke up. It lasts its whole time: what it waits for is that this thread takes the answers. The wrapper's own one
+/// asks for no time at all and then waits for answers, in steps of 100 ms.
+fn flush<C: ClientContext + ProducerContext>(producer: &BaseProducer<C>) {
     let client = producer.client().native_ptr();
     #[expect(
         unsafe_code,
         reason = "the wrapper has no flush that lasts; the client is live for as long as the producer is borrowed"
     )]
     // What is not answered in time is answered later: who sent it counts the answers.
-    let _in_time = unsafe { rd_kafka_flush(client, millis) };
+    let _in_time = unsafe { rd_kafka_flush(client, LASTS_MS) };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flush_is_due_when_an_answer_came_or_a_share_of_the_wait_has_passed() {
+        let begin = Instant::now();
+        let at = |ms: u64| begin + Duration::from_millis(ms);
+        let flushed = |ms, answered| Flushes {
+            new_since: begin,
+            last: Some(Flush { at: at(ms), answered }),
+        };
+        let never = Flushes {
+            new_since: begin,
+            last: None,
+        };
+        let cases = [
+            ("nothing lingers", &never, (7, 7), 9, false),
+            ("the first", &never, (0, 7), 0, true),
+            ("no answer, 1 ms is not over", &flushed(0, 0), (0, 7), 0, false),
+            ("no answer, early", &flushed(0, 0), (0, 7), 1, true),
+            ("an answer came", &flushed(400, 0), (1, 7), 400, true),
+            ("a share of 400 ms is not over", &flushed(400, 0), (0, 7), 449, false),
+            ("it is", &flushed(400, 0), (0, 7), 460, true),
+            ("no longer than that", &flushed(9_000, 0), (0, 7), 9_064, true),
+        ];
+        for (what, flushes, counts, now, expected) in cases {
+            assert_eq!(flushes.is_due(counts, at(now)), expected, "{what}");
+        }
+    }
 }

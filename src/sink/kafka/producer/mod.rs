@@ -72,27 +72,12 @@ pub(super) struct Worker {
     commands: Receiver<Command>,
     back: Sender<Records>,
     shared: Arc<Shared>,
-    line: Line,
-}
-
-/// The transaction and the count of what was sent.
-struct Line {
     stage: Stage,
+    /// Records so far.
     sent: u64,
-    /// The count at the end of each of the last buffers.
+    /// That count at the end of each buffer that is not answered.
     buffers: VecDeque<u64>,
     flushes: Flushes,
-}
-
-impl Default for Line {
-    fn default() -> Self {
-        Self {
-            stage: Stage::Idle,
-            sent: 0,
-            buffers: VecDeque::new(),
-            flushes: Flushes::new(),
-        }
-    }
 }
 
 /// Why the thread ends.
@@ -119,7 +104,10 @@ impl Worker {
             commands,
             back,
             shared,
-            line: Line::default(),
+            stage: Stage::Idle,
+            sent: 0,
+            buffers: VecDeque::new(),
+            flushes: Flushes::new(),
         }
     }
 
@@ -130,7 +118,7 @@ impl Worker {
         if let Err(Over::Failed(error)) = over {
             self.shared.fail(error);
         }
-        if matches!(self.line.stage, Stage::Open(_)) {
+        if matches!(self.stage, Stage::Open(_)) {
             self.abort();
         }
     }
@@ -140,14 +128,17 @@ impl Worker {
             if self.shared.stopping() {
                 return Err(Over::Stopped);
             }
-            let wait = match self.line.stage {
+            let wait = match self.stage {
                 Stage::Open(_) => Duration::from_millis(5),
                 Stage::Idle | Stage::Unknown => Duration::from_millis(100),
             };
             match self.commands.recv_timeout(wait) {
                 Ok(Command::Append(mut records)) => {
                     self.append(&records)?;
-                    self.send_on();
+                    // A commit that is there already does so itself: its position goes along.
+                    if self.commands.is_empty() || self.buffers.len() > 1 {
+                        self.send_on();
+                    }
                     self.shared.waiting_bytes.fetch_sub(records.cost(), Ordering::AcqRel);
                     records.clear();
                     // One that wide rows made large is given back to the system; a full channel has enough of them.
@@ -168,28 +159,29 @@ impl Worker {
 
     /// Begins a transaction with its first record.
     fn begin(&mut self) -> Result<(), SinkError> {
-        if matches!(self.line.stage, Stage::Idle) {
+        if matches!(self.stage, Stage::Idle) {
             self.producer
                 .begin_transaction()
                 .map_err(|error| self.judge(Call::Begin, &error))?;
-            self.line.stage = Stage::Open(Instant::now());
-            self.line.flushes.meet_new_partitions();
+            self.stage = Stage::Open(Instant::now());
+            self.flushes.meet_new_partitions();
         }
         Ok(())
     }
 
     /// Waits until few enough buffers are unanswered.
     fn take_turns(&mut self) -> Result<(), Over> {
-        while self.line.buffers.len() >= BUFFERS_MAX {
+        loop {
             let answered = self.producer.context().answered();
-            if self.line.buffers.front().is_some_and(|end| answered >= *end) {
-                self.line.buffers.pop_front();
-            } else {
-                self.send_on();
-                self.breathe(Duration::from_micros(100))?;
+            while self.buffers.front().is_some_and(|end| answered >= *end) {
+                self.buffers.pop_front();
             }
+            if self.buffers.len() < BUFFERS_MAX {
+                return Ok(());
+            }
+            self.send_on();
+            self.breathe(Duration::from_micros(100))?;
         }
-        Ok(())
     }
 
     fn append(&mut self, records: &Records) -> Result<(), Over> {
@@ -206,7 +198,7 @@ impl Worker {
                 }
             }
         }
-        self.line.buffers.push_back(self.line.sent);
+        self.buffers.push_back(self.sent);
         self.producer.poll(Duration::ZERO);
         self.look()?;
         Ok(())
@@ -257,11 +249,12 @@ impl Worker {
         loop {
             match self.producer.send(record) {
                 Ok(()) => {
-                    self.line.sent = self.line.sent.saturating_add(1);
+                    self.sent = self.sent.saturating_add(1);
                     return Ok(());
                 }
                 Err((KafkaError::MessageProduction(Code::QueueFull), again)) => {
                     record = again;
+                    self.send_on();
                     self.breathe(Duration::from_micros(500))?;
                 }
                 Err((error, _)) => return Err(self.judge(Call::Produce, &error).into()),
@@ -283,7 +276,7 @@ impl Worker {
     /// Sends what lingers, where that can go.
     fn send_on(&mut self) {
         let answered = self.producer.context().answered();
-        self.line.flushes.send(&self.producer, answered, self.line.sent);
+        self.flushes.send(&self.producer, (answered, self.sent));
     }
 
     /// Waits until every record sent is answered.
@@ -293,7 +286,7 @@ impl Worker {
             let before = deliveries.answered();
             self.producer.poll(Duration::ZERO);
             let answered = deliveries.answered();
-            if answered >= self.line.sent {
+            if answered >= self.sent {
                 return Ok(self.look()?);
             }
             if answered == before {
@@ -321,14 +314,14 @@ impl Worker {
             .partition(0)
             .key(settings.name.as_bytes());
         self.send(record.payload(value.as_slice()))?;
-        self.line.flushes.meet_new_partitions();
+        self.flushes.meet_new_partitions();
         self.drain()?;
         let deliveries = Arc::clone(self.producer.context());
-        if deliveries.acked() != self.line.sent {
+        if deliveries.acked() != self.sent {
             return Err(SinkError::Transient("fewer records were acknowledged than sent".to_owned()).into());
         }
         self.end()?;
-        self.line.stage = Stage::Idle;
+        self.stage = Stage::Idle;
         self.shared
             .durable
             .store(checkpoint.commit_end_lsn.0, Ordering::Release);
@@ -343,7 +336,7 @@ impl Worker {
         self.producer.poll(Duration::ZERO);
         let before = self.producer.context().disturbed();
         let begun = Instant::now();
-        let opened = std::mem::replace(&mut self.line.stage, Stage::Unknown);
+        let opened = std::mem::replace(&mut self.stage, Stage::Unknown);
         let mut stopped: Option<Instant> = None;
         loop {
             let answer = self.producer.commit_transaction(STEP);
@@ -379,7 +372,7 @@ impl Worker {
     fn abort(&self) {
         self.producer.purge(PurgeConfig::default().queue().inflight());
         let begun = Instant::now();
-        while self.producer.context().answered() < self.line.sent && begun.elapsed() < Duration::from_millis(200) {
+        while self.producer.context().answered() < self.sent && begun.elapsed() < Duration::from_millis(200) {
             self.producer.poll(Duration::ZERO);
             std::thread::sleep(Duration::from_millis(1));
         }

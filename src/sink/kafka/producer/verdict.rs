@@ -13,7 +13,7 @@ use crate::sink::kafka::reading::checkpoint::{End, newest};
 impl Worker {
     /// Whether something went wrong in the background.
     pub(super) fn look(&self) -> Result<(), SinkError> {
-        if let Some(error) = self.overrun(&self.line.stage) {
+        if let Some(error) = self.overrun(&self.stage) {
             return Err(error);
         }
         let Some((code, topic)) = self.producer.context().first_error() else {
@@ -60,11 +60,11 @@ impl Worker {
 
     /// Fenced: by another instance only if its nonce is the newest; else by the broker's own time-out.
     fn demand(&self, call: Call, code: Code, thing: &str) -> SinkError {
-        if let Some(error) = self.overrun(&self.line.stage) {
+        if let Some(error) = self.overrun(&self.stage) {
             return error;
         }
         if class(call, code) == Class::Fenced {
-            match newest(&self.settings, End::Stable) {
+            match newest(&self.settings, End::Stable, &[]) {
                 Ok(Some(stored)) if stored.nonce != self.nonce => return SinkError::Fenced { nonce: stored.nonce },
                 Ok(_) => {}
                 Err(error) => return error,

@@ -11,6 +11,7 @@ use crate::sink::SinkError;
 use crate::sink::kafka::client::position_topic;
 use crate::sink::kafka::reading::{COMMITTED, Patience, UNCOMMITTED, client, extent, let_go, through};
 use crate::sink::kafka::settings::Settings;
+use crate::sink::kafka::shared::Stop;
 use crate::sink::kafka::topics;
 
 /// Where the reading ends.
@@ -31,8 +32,12 @@ impl End {
     }
 }
 
-/// The newest committed checkpoint; none where the topic is empty or missing.
-pub(in crate::sink::kafka) fn newest(settings: &Settings, end: End) -> Result<Option<Checkpoint>, SinkError> {
+/// The newest committed checkpoint; none where the topic is empty or missing. Each of `stops` ends the wait for it.
+pub(in crate::sink::kafka) fn newest(
+    settings: &Settings,
+    end: End,
+    stops: &[&Stop],
+) -> Result<Option<Checkpoint>, SinkError> {
     let topic = position_topic(settings);
     let asking = client(settings, end.isolation())?;
     if !topics::describe_by(asking.client(), settings)?
@@ -50,7 +55,7 @@ pub(in crate::sink::kafka) fn newest(settings: &Settings, end: End) -> Result<Op
         }
     };
     let (mut last, mut declared) = (None, None);
-    through(&reading, &stretch, Patience::usual(&[]), |message| {
+    through(&reading, &stretch, Patience::usual(stops), |message| {
         let key = message.key().unwrap_or_default();
         let value = message.payload().map(<[u8]>::to_vec);
         if key == declared_key(settings).as_bytes() {

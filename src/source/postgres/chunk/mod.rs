@@ -32,7 +32,7 @@ pub struct Cursor(pub Vec<String>);
 pub struct ReadChunk {
     /// The snapshot in which they were read.
     pub snapshot: Snapshot,
-    /// `pg_current_wal_insert_lsn()` from after it was taken.
+    /// From where on the stream has told all that it saw.
     pub horizon: Lsn,
     /// When, by the server's clock.
     pub read_at: CommitTime,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::backfill::pace::{Cost, Cut, Others};
 use crate::backfill::snapshot::Snapshot;
 use crate::finding::{Cause, Finding};
-use crate::flow::change::{CommitTime, POSTGRES_EPOCH_UNIX_MICROS};
+use crate::flow::change::CommitTime;
 use crate::flow::position::Lsn;
 use crate::source::SourceError;
 use crate::source::postgres::chunk::gathered::Gathered;
@@ -48,7 +48,7 @@ const LATE: Duration = Duration::from_millis(200);
 #[derive(Debug)]
 pub struct ChunkReader {
     settings: Settings,
-    /// None after an error and after a chunk that was cut off by its size.
+    /// None after an error, after a chunk that was cut off by its size, and in the midst of one.
     sql: Option<Sql>,
 }
 
@@ -69,10 +69,7 @@ impl ChunkReader {
     /// # Errors
     /// Transient where the connection fails: the next call makes a new one.
     pub(super) fn look(&mut self) -> Result<Look, SourceError> {
-        let mut sql = match self.sql.take() {
-            Some(sql) => sql,
-            None => session(&self.settings)?,
-        };
+        let mut sql = self.session()?;
         let row = sql.row("EXECUTE look")?;
         self.sql = Some(sql);
         Ok(Look::of(&row))
@@ -106,10 +103,7 @@ impl ChunkReader {
     ) -> Result<ReadChunk, SourceError> {
         let rows_max = rows_max.max(1);
         let walk = plan.walk(after, rows_max).map_err(SourceError::Halt)?;
-        let mut sql = match self.sql.take() {
-            Some(sql) => sql,
-            None => session(&self.settings)?,
-        };
+        let mut sql = self.session()?;
         nobody_waits(&mut sql)?;
         let begun = Instant::now();
         let Taken {
@@ -164,6 +158,14 @@ impl ChunkReader {
         })
     }
 
+    /// The session, or a new one. Whoever takes it gives it back where nothing failed.
+    fn session(&mut self) -> Result<Sql, SourceError> {
+        match self.sql.take() {
+            Some(sql) => Ok(sql),
+            None => session(&self.settings),
+        }
+    }
+
     /// Begins a transaction in which the table can be read.
     fn snapshot(&self, sql: &mut Sql, plan: &ChunkPlan) -> Result<Taken, SourceError> {
         let limit = self.settings.snapshot_max.as_millis();
@@ -177,11 +179,10 @@ impl ChunkReader {
             plan.table.quoted()
         ))?;
         let row = sql.row("EXECUTE moment")?;
-        let read_at: i64 = value(&row, 2)?;
         Ok(Taken {
             snapshot: value(&row, 0)?,
             horizon: Lsn(value(&row, 1)?),
-            read_at: CommitTime(read_at.saturating_sub(POSTGRES_EPOCH_UNIX_MICROS)),
+            read_at: CommitTime::of_unix_micros(value(&row, 2)?),
         })
     }
 
@@ -194,10 +195,7 @@ impl ChunkReader {
     fn told_by(&mut self, end: Lsn) -> Result<Lsn, SourceError> {
         let begun = Instant::now();
         loop {
-            let mut sql = match self.sql.take() {
-                Some(sql) => sql,
-                None => session(&self.settings)?,
-            };
+            let mut sql = self.session()?;
             let row = sql.row("EXECUTE sent")?;
             self.sql = Some(sql);
             if Lsn(value(&row, 0)?) >= end {
@@ -206,6 +204,10 @@ impl ChunkReader {
             let window = Duration::from_millis(value(&row, 1)?).saturating_add(LATE);
             if row.get(2).is_some_and(Option::is_some) && begun.elapsed() > window {
                 return Ok(end.min(Lsn(value(&row, 2)?)));
+            }
+            if begun.elapsed() > self.settings.snapshot_max {
+                let what = "the stream does not get to where a chunk was read: nothing follows in the log, and nobody reads it";
+                return Err(SourceError::Transient(what.to_owned()));
             }
             std::thread::sleep(Duration::from_millis(10));
         }
@@ -265,7 +267,7 @@ fn uncomputable(refused: Refusal, plan: &ChunkPlan) -> SourceError {
 
 /// A read-only session whose values have the text of the stream's.
 ///
-/// What is asked with every chunk is prepared: it costs a tenth of the time then, and a chunk is read in some milliseconds.
+/// What is asked with every chunk is prepared: to plan such a question takes longer than to answer it.
 fn session(settings: &Settings) -> Result<Sql, SourceError> {
     let mut sql = Sql::connect(settings)?;
     let set = VALUE_TEXT.map(|(name, value)| format!("SET {name} = {}", quote::literal(value)));

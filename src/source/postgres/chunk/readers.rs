@@ -208,6 +208,8 @@ struct Hand {
     reader: Option<ChunkReader>,
     /// When it has rested.
     free_at: Instant,
+    /// When it began to read the last chunk.
+    begun: Instant,
 }
 
 /// Reads chunks as they are asked for: whoever waits for the end of another one took it up later, so none waits for ever.
@@ -215,6 +217,7 @@ fn serve(settings: &Settings, asks: &Receiver<Ask>, strain: &Strain) {
     let mut hand = Hand {
         reader: None,
         free_at: Instant::now(),
+        begun: Instant::now(),
     };
     for ask in asks {
         let after = match &ask.begin {
@@ -240,6 +243,9 @@ fn insist((settings, strain): (&Settings, &Strain), hand: &mut Hand, mut ask: As
     let mut warned: Option<Instant> = None;
     while ask.wanted.strong_count() > 0 {
         let read = read((settings, strain), hand, &ask, after.as_ref());
+        if ask.wanted.strong_count() == 0 {
+            return;
+        }
         let why = match &read {
             Err(SourceError::Transient(why)) => why.clone(),
             Err(SourceError::Halt(finding)) if keeps_out(finding) => finding.to_string(),
@@ -255,7 +261,9 @@ fn insist((settings, strain): (&Settings, &Strain), hand: &mut Hand, mut ask: As
             warned = Some(Instant::now());
         }
         // One that took too long may be read in less.
-        ask.rows_max = (ask.rows_max / 2).max(1);
+        if hand.begun.elapsed() >= settings.snapshot_max {
+            ask.rows_max = (ask.rows_max / 2).max(1);
+        }
         std::thread::sleep(RETRY_AFTER);
     }
 }
@@ -268,32 +276,37 @@ fn read(
     ask: &Ask,
     after: Option<&Cursor>,
 ) -> Result<ReadChunk, SourceError> {
-    let mut connected = match hand.reader.take() {
+    let connected = match &mut hand.reader {
         Some(connected) => connected,
-        None => ChunkReader::connect(settings)?,
+        none => none.insert(ChunkReader::connect(settings)?),
     };
-    ask.wait(hand.free_at);
+    ask.wait(hand.free_at)?;
     let Look { sign, others } = connected.look()?;
     let now = Instant::now();
-    ask.wait(now + strain.pause(sign, now));
+    ask.wait(now + strain.pause(sign, now))?;
     let limits = (ask.rows_max, ask.bytes_max);
     // Where it ends is told once: after another attempt with another end, whoever asked sees that they do not meet.
     let tell = |upto: Option<&Cursor>| drop(ask.end.try_send(upto.cloned().map_or(End::OfTable, End::Key)));
-    let read = connected.read_up_to(&ask.plan, after, limits, tell);
-    hand.reader = Some(connected);
-    let mut read = read?;
+    hand.begun = Instant::now();
+    let mut read = connected.read_up_to(&ask.plan, after, limits, tell)?;
     read.cost.others = others;
     hand.free_at = Instant::now() + rest(others, read.cost.spent);
     Ok(read)
 }
 
 impl Ask {
-    /// Waits for a moment, for as long as somebody wants the chunk.
-    fn wait(&self, moment: Instant) {
+    /// Waits for a moment.
+    ///
+    /// # Errors
+    /// Transient where nobody wants the chunk any more.
+    fn wait(&self, moment: Instant) -> Result<(), SourceError> {
         loop {
+            if self.wanted.strong_count() == 0 {
+                return Err(SourceError::Transient("nobody wants these rows any more".to_owned()));
+            }
             let left = moment.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.wanted.strong_count() == 0 {
-                return;
+            if left.is_zero() {
+                return Ok(());
             }
             std::thread::sleep(left.min(STEP));
         }

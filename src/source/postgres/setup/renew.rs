@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::finding::{Cause, Finding};
 use crate::flow::catalog::Catalog;
-use crate::flow::change::{CommitTime, POSTGRES_EPOCH_UNIX_MICROS};
+use crate::flow::change::CommitTime;
 use crate::flow::position::Lsn;
 use crate::source::SourceError;
 use crate::source::postgres::settings::Settings;
@@ -121,7 +121,7 @@ pub fn renew_within(
     Ok(Renewed {
         statements_run,
         consistent_lsn,
-        at: CommitTime(get::<i64>(&clock, 0)?.saturating_sub(POSTGRES_EPOCH_UNIX_MICROS)),
+        at: CommitTime::of_unix_micros(get(&clock, 0)?),
     })
 }
 

@@ -12,7 +12,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use crate::flow::change::POSTGRES_EPOCH_UNIX_MICROS;
+use crate::flow::change::CommitTime;
 use crate::flow::position::Lsn;
 use crate::source::postgres::connect::Sender;
 use crate::source::postgres::connect::wire::{self, Reply};
@@ -235,5 +235,5 @@ impl Drop for Pulse {
 #[expect(clippy::disallowed_methods, reason = "the server shows when the last reply was sent")]
 fn clock_us() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).map_or(0, |unix| unix.saturating_sub(POSTGRES_EPOCH_UNIX_MICROS))
+    i64::try_from(since.as_micros()).map_or(0, |unix| CommitTime::of_unix_micros(unix).0)
 }

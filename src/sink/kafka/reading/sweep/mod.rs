@@ -11,7 +11,7 @@ use rdkafka::consumer::Consumer as _;
 use rdkafka::message::Message as _;
 
 use crate::backfill::sweep::{Found, Gone, Rest, Span, Sweep, hash};
-use crate::flow::change::{CommitTime, POSTGRES_EPOCH_UNIX_MICROS};
+use crate::flow::change::CommitTime;
 use crate::sink::SinkError;
 use crate::sink::kafka::reading::sweep::keys::{Candidates, Gathered, last, of_key};
 use crate::sink::kafka::reading::{COMMITTED, Patience, Stretch, UNCOMMITTED, client, extent, let_go, through};
@@ -154,7 +154,7 @@ fn parts(mut gone: Vec<Gone>, (rest, at): (Rest, CommitTime)) -> Vec<Found> {
 fn now() -> CommitTime {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let unix_micros = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
-    CommitTime(unix_micros.saturating_sub(POSTGRES_EPOCH_UNIX_MICROS))
+    CommitTime::of_unix_micros(unix_micros)
 }
 
 #[cfg(test)]
