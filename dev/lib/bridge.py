@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -75,6 +76,14 @@ class Bridge:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/readyz", timeout=2) as answer:
                 return bool(answer.status == 200)
         return False
+
+    def told(self, entity: str) -> int:
+        """Old rows of an entity that are told, as its status says; 0 where it says nothing."""
+        with contextlib.suppress(urllib.error.URLError, OSError):
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.http}/status", timeout=2) as answer:
+                accounts = json.load(answer)["backfill"]
+                return sum(account["rows"] for account in accounts if account["entity"] == entity)
+        return 0
 
     def wait_ready(self) -> float:
         begin = time.monotonic()

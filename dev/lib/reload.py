@@ -25,6 +25,8 @@ TOPIC = "shop.accounts"
 STALE_SECONDS_MAX = 12.0
 """`max_snapshot_seconds` of the config, and what a look at the server may take."""
 DONE_SECONDS_MAX = 1_800
+EARLY = 0.3
+"""Share of the faults that come soon after a start, also before it reads: a start waits for two seconds."""
 TABLE = """
 CREATE SEQUENCE written;
 CREATE TABLE account (id bigint PRIMARY KEY, nm text NOT NULL, bal numeric(12,2), version bigint NOT NULL, unmapped text)
@@ -125,6 +127,16 @@ def position(reading: Consumer) -> dict[str, Any]:
     return found
 
 
+def reach(world: World, rows: int) -> None:
+    """Waits until so many old rows are told."""
+    deadline = time.monotonic() + DONE_SECONDS_MAX
+    while world.bridge.told("Account") < rows:
+        world.bridge.keep()
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{rows:,} old rows are not told after {DONE_SECONDS_MAX} s")
+        time.sleep(0.02)
+
+
 def hurt(world: World, kills: int, crashes: int, seed: int, reading: Consumer) -> int:
     """Kills the bridge and crashes PostgreSQL while old rows are told; gives how many rows were told by the last fault."""
     dice = random.Random(f"{seed} faults")
@@ -133,8 +145,12 @@ def hurt(world: World, kills: int, crashes: int, seed: int, reading: Consumer) -
     told = 0
     for number, fault in enumerate(faults, 1):
         world.bridge.wait_ready()
-        # More than a start waits before it reads.
-        time.sleep(dice.uniform(0.5, 5.0))
+        if dice.random() < EARLY:
+            time.sleep(dice.uniform(0.0, 2.5))
+        else:
+            # As far on as there are faults before it, however fast it is.
+            reach(world, world.rows * number // (len(faults) + 1))
+            time.sleep(dice.uniform(0.0, 0.2))
         world.bridge.keep()
         if fault == "kill":
             world.bridge.kill()
