@@ -41,7 +41,7 @@ pub(super) fn declare(now: &Declarations, accept: Accept, checkpoint: &mut Check
     for Difference { entity, says, means } in found {
         tracing::info!(entity, "{says}");
         let entities = match means {
-            Means::Nothing => continue,
+            Means::Nothing | Means::Begin => continue,
             Means::TellAgain => &mut changed.told_again,
             Means::Decide | Means::NewTopic => &mut changed.accepted,
         };
@@ -55,7 +55,7 @@ pub fn undecided(found: &[Difference], accept: Accept) -> Option<Finding> {
     let holds_up = |one: &&Difference| match one.means {
         Means::NewTopic => true,
         Means::Decide => accept == Accept::No,
-        Means::TellAgain | Means::Nothing => false,
+        Means::TellAgain | Means::Nothing | Means::Begin => false,
     };
     let Difference { entity, says, means } = found.iter().find(holds_up)?;
     let finding = Finding::error(

@@ -128,7 +128,11 @@ fn surroundings(config: &Config) -> Vec<Finding> {
             Ok(prepared) => {
                 found.extend(prepared.findings);
                 found.extend(prepare::hidden(&prepared.mapping, publications));
-                found.extend(prepare::targets(config, &prepared.mapping, catalog).1);
+                let (targets, refused) = prepare::targets(config, &prepared.mapping, catalog);
+                found.extend(refused);
+                let unreadable = prepare::unreadable(config, &targets, catalog);
+                found.retain(|note| unreadable.iter().all(|error| error.what != note.what));
+                found.extend(unreadable);
                 settings = prepared.kafka;
             }
             Err(refused) => found.extend(refused),
@@ -187,19 +191,27 @@ fn changed(config: &Config, stored: &Checkpoint) -> Vec<Finding> {
     let Some(declared) = &stored.declared else {
         return Vec::new();
     };
-    let differences = differences(declared, &config::declarations(config));
+    let now = config::declarations(config);
+    let differences = differences(declared, &now);
+    let tells = |entity: &String| {
+        let has_state = now.get(entity).is_some_and(|one| one.state_topic.is_some());
+        has_state && config.backfill.on_start == NeverTold::Tell
+    };
     let note = |one: &Difference| {
         let what = format!("{} {}", one.entity, one.says);
         let finding = Finding::note(Cause::Surroundings, "mapping.changed", what);
         let old_rows = stored.backfill.as_ref().and_then(|told| told.entities.get(&one.entity));
         finding.because(match one.means {
             Means::Nothing => "what is in its topics stays as it is",
+            Means::Begin if tells(&one.entity) => "the next start tells its old rows, and then what changes",
+            Means::Begin => "its topics begin with what changes from the next start on",
             Means::TellAgain if old_rows.is_none() && config.backfill.on_start == NeverTold::Leave => {
                 "its old rows were never told: what the stream told before stays as it is, until somebody asks for a \
                  backfill"
             }
             Means::TellAgain => {
-                "the next start tells all its rows again, and gives a tombstone to each key that is no longer the entity"
+                "the next start tells all its rows again, and gives a tombstone to each key in its topic that is no \
+                 longer the entity"
             }
             Means::Decide => "the next start waits for an operator",
             Means::NewTopic => "the next start waits for new topics",

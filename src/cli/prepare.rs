@@ -1,17 +1,20 @@
 //! From a config and a catalogue to what a bridge runs with.
 
+use std::collections::BTreeSet;
+
 use crate::backfill::ledger::NeverTold;
 use crate::backfill::target::Target;
 use crate::config::{Config, SinkChoice};
 use crate::encoding;
-use crate::finding::{Finding, Place};
+use crate::finding::{Finding, Place, Severity};
 use crate::flow::catalog::Catalog;
+use crate::flow::table::TableName;
 use crate::mapping::compile::compile;
 use crate::mapping::entity::{Entity, Located};
 use crate::mapping::plan::{Mapping, Stated};
 use crate::sink::kafka::settings::Settings;
-use crate::source::postgres::chunk;
 use crate::source::postgres::publication::{self, Publications};
+use crate::source::postgres::{chunk, preflight};
 
 /// A mapping that fits the database, and the sink's settings that follow from it.
 #[derive(Debug)]
@@ -60,6 +63,22 @@ pub(super) fn targets(config: &Config, mapping: &Mapping, catalog: &Catalog) -> 
         }
     }
     (found, refused)
+}
+
+/// What keeps the role from reading rows that are to be told. A bridge runs on without: the stream needs none of it, and the
+/// rows may have been told before.
+pub(super) fn unreadable(config: &Config, targets: &[Target], catalog: &Catalog) -> Vec<Finding> {
+    if config.backfill.on_start == NeverTold::Leave {
+        return Vec::new();
+    }
+    let tables: BTreeSet<&TableName> = targets.iter().map(|target| &target.shape.name).collect();
+    let facts = tables.into_iter().filter_map(|name| catalog.tables.get(name));
+    let notes = facts.filter_map(|table| preflight::unreadable(&config.source, table));
+    let error = |note| Finding {
+        severity: Severity::Error,
+        ..note
+    };
+    notes.map(error).map(not_told).collect()
 }
 
 /// What the server can say by itself of which rows are the entity: not by a name that a column does not have (yet).

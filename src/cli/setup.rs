@@ -8,7 +8,7 @@ use crate::cli::say::say;
 use crate::cli::{ConfigFile, Exit, LogFormat, findings, prepare};
 use crate::config::{self, Config, Invalid, Loaded, SinkChoice, Sources};
 use crate::finding::{Cause, Finding, Severity};
-use crate::flow::catalog::{Catalog, Identity, TableFacts, TableKind};
+use crate::flow::catalog::{Access, Catalog, Identity, TableFacts, TableKind};
 use crate::flow::position::Lsn;
 use crate::flow::table::ReplicaIdentity;
 use crate::mapping::entity::Entity;
@@ -337,6 +337,7 @@ fn assumed(config: &Config) -> Catalog {
             leaves: Vec::new(),
             rows_estimate: 0,
             ancestors: Vec::new(),
+            access: Access::Granted,
         };
         catalog.tables.insert(followed.name.clone(), facts);
     }

@@ -49,6 +49,19 @@ pub struct TableFacts {
     pub rows_estimate: u64,
     /// What it is a partition of, the nearest first.
     pub ancestors: Vec<TableName>,
+    /// Whether the role may read its rows.
+    pub access: Access,
+}
+
+/// Whether a role may read the rows of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It may.
+    Granted,
+    /// It lacks the privilege.
+    Denied,
+    /// A policy of row-level security may hide some of them.
+    Hidden,
 }
 
 impl TableFacts {

@@ -1,5 +1,6 @@
 //! `POST /backfill`: what an operator asks of the telling of old rows, handed to the bridge if it brings the token.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use axum::Json;
@@ -68,8 +69,10 @@ async fn ask(view: &View, request: Request) -> Result<Response, Refused> {
         let what = format!("cannot read the request: it is longer than {BODY_BYTES_MAX} bytes, or was cut off");
         return Err(unfit(StatusCode::PAYLOAD_TOO_LARGE, what));
     };
-    let order: Order = serde_json::from_slice(&body)
+    let mut order: Order = serde_json::from_slice(&body)
         .map_err(|error| unfit(StatusCode::BAD_REQUEST, format!("cannot read the request: {error}")))?;
+    let mut named = BTreeSet::new();
+    order.entities.retain(|entity| named.insert(entity.clone()));
     if order.entities.is_empty() {
         let what = "cannot do what is asked: it names no entity".to_owned();
         return Err(unfit(StatusCode::BAD_REQUEST, what));

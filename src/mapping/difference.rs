@@ -18,6 +18,8 @@ pub struct Difference {
 pub enum Means {
     /// Nothing in the topics is out of date.
     Nothing,
+    /// Nothing was told of it.
+    Begin,
     /// The state topic holds rows as they were declared before: they are told again, and what is no longer the entity gets a
     /// tombstone.
     TellAgain,
@@ -41,11 +43,20 @@ pub fn differences(before: &Declarations, now: &Declarations) -> Vec<Difference>
         match before.get(entity) {
             Some(before) => {
                 if before.gone {
-                    say(Means::Nothing, "is declared again".to_owned());
+                    say(again(declared), "is declared again".to_owned());
                 }
                 compare(before, declared, &mut say);
             }
-            None => say(Means::Nothing, "is new".to_owned()),
+            None => match named_before(before, now, declared) {
+                Some((former, of_former)) => {
+                    say(
+                        Means::TellAgain,
+                        format!("is new, and what was told as {former} is in its topic"),
+                    );
+                    compare(of_former, declared, &mut say);
+                }
+                None => say(Means::Begin, "is new".to_owned()),
+            },
         }
     }
     let left = before
@@ -61,13 +72,28 @@ pub fn differences(before: &Declarations, now: &Declarations) -> Vec<Difference>
     found
 }
 
-fn compare(before: &Declaration, now: &Declaration, say: &mut dyn FnMut(Means, String)) {
-    // What a state topic holds; without one nothing stands in any topic that could be out of date.
-    let again = if now.state_topic.is_some() {
+/// What a state topic holds; without one nothing stands in any topic that could be out of date.
+fn again(now: &Declaration) -> Means {
+    if now.state_topic.is_some() {
         Means::TellAgain
     } else {
         Means::Nothing
-    };
+    }
+}
+
+/// What another entity that is gone told into the same state topic: that one has another name now.
+fn named_before<'a>(
+    before: &'a Declarations,
+    now: &Declarations,
+    declared: &Declaration,
+) -> Option<(&'a String, &'a Declaration)> {
+    let topic = declared.state_topic.as_ref()?;
+    let mut gone = before.iter().filter(|(entity, _)| !now.contains_key(*entity));
+    gone.find(|(_, one)| one.state_topic.as_ref() == Some(topic))
+}
+
+fn compare(before: &Declaration, now: &Declaration, say: &mut dyn FnMut(Means, String)) {
+    let again = again(now);
     let same_topic = before.state_topic == now.state_topic;
     if before.table != now.table {
         say(
@@ -282,7 +308,36 @@ mod tests {
         other.key = vec!["note".to_owned()];
         let found = differences(&all(gone), &all(other));
         let means: Vec<Means> = found.iter().map(|one| one.means).collect();
-        assert_eq!(means, [Means::Nothing, Means::Decide], "{found:?}");
+        assert_eq!(means, [Means::TellAgain, Means::Decide], "{found:?}");
+    }
+
+    #[test]
+    fn an_entity_of_another_name_in_the_same_state_topic_is_the_former_one() {
+        let under = |name: &str, one| Declarations::from([(name.to_owned(), one)]);
+        let means = |now| {
+            let found = differences(&all(declared()), &under("Purchase", now));
+            let of_new = found.into_iter().filter(|one| one.entity == "Purchase");
+            of_new.map(|one| one.means).collect::<Vec<Means>>()
+        };
+        assert_eq!(means(declared()), [Means::TellAgain]);
+        let mut other = declared();
+        other.key = vec!["note".to_owned()];
+        assert_eq!(means(other), [Means::TellAgain, Means::Decide]);
+        let elsewhere = Declaration {
+            state_topic: Some("purchases".to_owned()),
+            ..declared()
+        };
+        assert_eq!(means(elsewhere), [Means::Begin]);
+        // Beside the other one it cannot be that.
+        let both = all(declared())
+            .into_iter()
+            .chain(under("Purchase", declared()))
+            .collect();
+        let found = differences(&all(declared()), &both);
+        assert_eq!(
+            found.iter().map(|one| one.means).collect::<Vec<Means>>(),
+            [Means::Begin]
+        );
     }
 
     #[test]

@@ -118,9 +118,18 @@ pub struct Untellable {
 impl Untellable {
     /// The finding, with the place in the log. It names table, entity and field, never a value.
     pub fn finding(self, commit_lsn: Lsn) -> Finding {
+        self.found("a row", &format!(" (transaction at {commit_lsn})"))
+    }
+
+    /// The same of a row that was there before.
+    pub fn finding_of_old(self) -> Finding {
+        self.found("an old row", "")
+    }
+
+    fn found(self, row: &str, place: &str) -> Finding {
         let field = self.field.map(|field| format!(".{field}")).unwrap_or_default();
         let what = format!(
-            "cannot tell {}{field} of a row of {}: {} (transaction at {commit_lsn})",
+            "cannot tell {}{field} of {row} of {}: {}{place}",
             self.entity, self.table, self.why
         );
         Finding { what, ..self.finding }

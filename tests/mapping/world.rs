@@ -1,7 +1,7 @@
 //! A small legacy database, as its catalogue shows it.
 
 use walbridge::flow::catalog::{
-    Catalog, ColumnFacts, Generated, Identity, Leaf, Nullable, SqlType, TableFacts, TableKind, Toast, Unique,
+    Access, Catalog, ColumnFacts, Generated, Identity, Leaf, Nullable, SqlType, TableFacts, TableKind, Toast, Unique,
     UniqueKind,
 };
 use walbridge::flow::table::{ReplicaIdentity, TableName};
@@ -74,6 +74,7 @@ pub(crate) fn table(name: &str, identity: ReplicaIdentity) -> TableFacts {
         leaves: Vec::new(),
         rows_estimate: 0,
         ancestors: Vec::new(),
+        access: Access::Granted,
     }
 }
 

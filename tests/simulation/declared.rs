@@ -1,7 +1,8 @@
 //! What the simulated bridge declares, and the catalogue that goes with it.
 
 use walbridge::flow::catalog::{
-    Catalog, ColumnFacts, Generated, Identity, Nullable, SqlType, TableFacts, TableKind, Toast, Unique, UniqueKind,
+    Access, Catalog, ColumnFacts, Generated, Identity, Nullable, SqlType, TableFacts, TableKind, Toast, Unique,
+    UniqueKind,
 };
 use walbridge::flow::table::ReplicaIdentity;
 use walbridge::mapping::compile::compile;
@@ -81,6 +82,7 @@ fn catalog() -> Catalog {
         leaves: Vec::new(),
         rows_estimate: 0,
         ancestors: Vec::new(),
+        access: Access::Granted,
     };
     Catalog {
         tables: [(table.name.clone(), facts)].into(),

@@ -67,10 +67,11 @@ impl<'t> Ledger<'t> {
         ledger.passed(Lsn(stored.commit_end_lsn.0.saturating_sub(1)));
         for target in targets {
             let Some(known) = ledger.progress.entities.get(&target.entity) else {
-                // Its old rows were never told, but the stream told states of it.
-                if changed.accepted.contains(&target.entity) {
+                // Its old rows were never told, but its topic may hold states: of the stream's, or of another name of it.
+                let tells = never == NeverTold::Tell;
+                if changed.accepted.contains(&target.entity) || tells && changed.contains(&target.entity) {
                     ledger.begin(target, None, OnGone::Reconcile);
-                } else if never == NeverTold::Tell {
+                } else if tells {
                     ledger.begin(target, None, OnGone::Keep);
                 }
                 continue;

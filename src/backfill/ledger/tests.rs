@@ -115,16 +115,15 @@ fn what_was_told_otherwise_is_told_again_and_reconciled() {
 #[test]
 fn states_that_the_stream_alone_told_are_told_again_only_under_another_key() {
     let targets = [target("Order", "orders")];
-    let under_way = |changed: &Changed| {
-        let ledger = Ledger::open(
-            &targets,
-            &checkpoint(0x100),
-            NeverTold::Leave,
-            (|_: &str| true, changed),
-        );
+    let begun = |never, changed: &Changed| {
+        let ledger = Ledger::open(&targets, &checkpoint(0x100), never, (|_: &str| true, changed));
         ledger.turn().map(|(_, generation)| generation.on_gone)
     };
+    let under_way = |changed: &Changed| begun(NeverTold::Leave, changed);
     assert_eq!(under_way(&told_again(&["Order"])), None);
+    // Its old rows are told anyway, and its topic holds what was told otherwise.
+    assert_eq!(begun(NeverTold::Tell, &told_again(&["Order"])), Some(OnGone::Reconcile));
+    assert_eq!(begun(NeverTold::Tell, &told_again(&[])), Some(OnGone::Keep));
     let accepted = Changed {
         accepted: ["Order".to_owned()].into(),
         ..Changed::default()

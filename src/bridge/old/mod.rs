@@ -293,7 +293,7 @@ impl<'a> Turns<'a> {
             };
             self.mapping
                 .tell_old(fitted, &Tuple::new(columns, row), &at, (desk, scribe))
-                .map_err(|row| BridgeError::Halt(Box::new(row.finding(transaction.commit_lsn))))?;
+                .map_err(|row| BridgeError::Halt(Box::new(row.finding_of_old())))?;
         }
         Ok(())
     }
@@ -303,8 +303,7 @@ impl<'a> Turns<'a> {
         self.ledger.advance(&target.entity, rows, next);
         self.changed();
         if !goes_on {
-            let rows = self.ledger.generation(&target.entity).map_or(0, |one| one.rows);
-            tracing::info!(entity = target.entity, rows, "all old rows are told");
+            self.finished(&target.entity);
             self.call();
         }
     }

@@ -12,13 +12,29 @@ use crate::telemetry::{Account, Share, Telling};
 #[derive(Debug, Default)]
 pub(super) struct Showing {
     is_stale: bool,
-    after_commit: Option<(u64, Vec<Account>)>,
+    /// Entities whose old rows are all told, and how many those are.
+    finished: Vec<(String, u64)>,
+    after_commit: Option<AfterCommit>,
+}
+
+/// What is shown when a commit is stored.
+#[derive(Debug)]
+struct AfterCommit {
+    mark: u64,
+    accounts: Vec<Account>,
+    finished: Vec<(String, u64)>,
 }
 
 impl Turns<'_> {
     /// What is shown is no longer how it is.
     pub(super) fn changed(&mut self) {
         self.showing.is_stale = true;
+    }
+
+    /// An entity's old rows are all told.
+    pub(super) fn finished(&mut self, entity: &str) {
+        let rows = self.ledger.generation(entity).map_or(0, |one| one.rows);
+        self.showing.finished.push((entity.to_owned(), rows));
     }
 
     /// Shows how it is at the start, which is what was stored.
@@ -29,21 +45,26 @@ impl Turns<'_> {
     /// Shows what is stored by now.
     pub(super) fn show<K: Sink>(&mut self, batch: &Batch, sink: &mut K) -> Result<(), BridgeError> {
         loop {
-            if let Some((mark, accounts)) = self.showing.after_commit.take() {
-                if !batch.is_stored(mark, sink)? {
-                    self.showing.after_commit = Some((mark, accounts));
+            if let Some(shown) = self.showing.after_commit.take() {
+                if !batch.is_stored(shown.mark, sink)? {
+                    self.showing.after_commit = Some(shown);
                     return Ok(());
                 }
-                self.status.old_rows(accounts);
+                self.status.old_rows(shown.accounts);
+                for (entity, rows) in shown.finished {
+                    tracing::info!(entity, rows, "all old rows are told");
+                }
             }
             // What changed since then may be stored with it.
             if !self.showing.is_stale {
                 return Ok(());
             }
-            self.showing = Showing {
-                is_stale: false,
-                after_commit: Some((batch.mark(), self.accounts())),
-            };
+            self.showing.is_stale = false;
+            self.showing.after_commit = Some(AfterCommit {
+                mark: batch.mark(),
+                accounts: self.accounts(),
+                finished: std::mem::take(&mut self.showing.finished),
+            });
         }
     }
 

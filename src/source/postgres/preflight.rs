@@ -1,7 +1,7 @@
 //! Everything that `check` says about the server; it writes nothing.
 
 use crate::finding::{Cause, Finding};
-use crate::flow::catalog::{Catalog, TableKind};
+use crate::flow::catalog::{Access, Catalog, TableFacts, TableKind};
 use crate::flow::table::TableName;
 use crate::source::SourceError;
 use crate::source::postgres::publication::Publications;
@@ -46,7 +46,13 @@ pub fn preflight(settings: &Settings) -> Result<Surroundings, SourceError> {
     out.extend(pooler(&mut sql)?);
     out.extend(server(&mut sql, slot.as_ref())?);
     out.extend(role(&mut sql, settings)?);
-    out.extend(tables(&mut sql, settings, &catalog)?);
+    // What is missing or has no changes, the mapping's findings say, with the place in the config.
+    let followed = settings
+        .tables
+        .iter()
+        .filter_map(|followed| catalog.tables.get(&followed.name));
+    let publishable = followed.filter(|table| table.kind != TableKind::Unpublishable);
+    out.extend(publishable.filter_map(|table| unreadable(settings, table)));
     let publications = publication::read(&mut sql, settings)?;
     let publishing = publication::check(settings, &catalog, &publications);
     // What setup would refuse is said before it is asked to.
@@ -208,35 +214,36 @@ fn role(sql: &mut Sql, settings: &Settings) -> Result<Vec<Finding>, SourceError>
     ])
 }
 
-fn tables(sql: &mut Sql, settings: &Settings, catalog: &Catalog) -> Result<Vec<Finding>, SourceError> {
-    let mut out = Vec::new();
-    for followed in &settings.tables {
-        let name = &followed.name;
-        // What is missing or has no changes, the mapping's findings say, with the place in the config.
-        let Some(table) = catalog.tables.get(name).filter(|t| t.kind != TableKind::Unpublishable) else {
-            continue;
-        };
-        let row = sql.one(
-            "SELECT has_table_privilege(current_user, $1::oid, 'SELECT') AND has_schema_privilege(current_user, $2, 'USAGE')",
-            &[&table.oid, &name.schema],
-        )?;
-        if !get::<bool>(&row, 0)? {
-            let (role, schema) = (quote::ident(&settings.user), quote::ident(&name.schema));
-            out.push(
-                Finding::note(
-                    Cause::Surroundings,
-                    "source.select",
-                    format!("the role {} may not read the table {name}", settings.user),
-                )
-                .because("streaming does without; telling old rows (backfill) and verify do not")
-                .repair(format!(
-                    "GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT SELECT ON {} TO {role};",
-                    name.quoted()
-                )),
-            );
-        }
+/// What keeps the role from reading the rows of a table; the stream does without.
+pub fn unreadable(settings: &Settings, table: &TableFacts) -> Option<Finding> {
+    let (name, role) = (&table.name, quote::ident(&settings.user));
+    let note = |code, what| {
+        Finding::note(Cause::Surroundings, code, what).because("the stream does without; old rows cannot be told")
+    };
+    match table.access {
+        Access::Granted => None,
+        Access::Denied => Some(
+            note(
+                "source.select",
+                format!("the role {} may not read the table {name}", settings.user),
+            )
+            .repair(format!(
+                "GRANT USAGE ON SCHEMA {} TO {role}; GRANT SELECT ON {} TO {role};",
+                quote::ident(&name.schema),
+                name.quoted()
+            )),
+        ),
+        Access::Hidden => Some(
+            note(
+                "source.row_security",
+                format!(
+                    "row-level security hides rows of the table {name} from the role {}",
+                    settings.user
+                ),
+            )
+            .repair(format!("ALTER ROLE {role} BYPASSRLS;")),
+        ),
     }
-    Ok(out)
 }
 
 fn health(slot: &SlotFacts) -> Vec<Finding> {

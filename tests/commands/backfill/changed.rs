@@ -36,9 +36,13 @@ fn carry(world: &World, generation: u64) {
 
 /// What the position says of the entity.
 fn item(world: &World) -> Value {
+    account(world, "Item")
+}
+
+fn account(world: &World, entity: &str) -> Value {
     let stored = world.broker.committed(&world.position_topic());
     let stored: Value = serde_json::from_str(&stored.last().expect("a position").1).unwrap();
-    stored["backfill"]["entities"]["Item"].clone()
+    stored["backfill"]["entities"][entity].clone()
 }
 
 /// The topic as a consumer folds it.
@@ -131,4 +135,30 @@ fn another_key_in_the_same_topic_is_an_operators_decision() {
     world.run("INSERT INTO item VALUES (900, 'P', 'row 900', 1)");
     until("the change is told", || folded(&world).contains_key("row 900"));
     assert_eq!(bridge.stop().code, 0);
+}
+
+#[test]
+fn an_entity_of_another_name_in_the_same_topic_leaves_the_copy_equal_to_the_table() {
+    let Some(mut world) = told("renamed", 60) else { return };
+    let renamed = |text: String| {
+        let text = telling(text).replace("[entity.Item", "[entity.Thing");
+        text.replace("key = \"number\"", "where = \"st = 'P'\"\nkey = \"number\"")
+    };
+    world.configure(renamed);
+    let shown = world.call("check", &[]);
+    let says = "Thing is new, and what was told as Item is in its topic";
+    assert!(
+        shown.code == 0 && shown.out.contains(says) && shown.out.contains("tombstone"),
+        "{shown}"
+    );
+    let bridge = world.start();
+    until("the old rows are told", || {
+        account(&world, "Thing")["standing"] == "complete"
+    });
+    assert_eq!(bridge.stop().code, 0);
+    assert_eq!(folded(&world).len(), 20);
+    assert_eq!(
+        folded(&world),
+        table(&mut world, &format!("'number', id, {STATUS}"), "st = 'P'")
+    );
 }

@@ -187,6 +187,51 @@ fn rows_that_cannot_be_read_now_are_read_later_and_the_stream_is_left_alone() {
 }
 
 #[test]
+fn rows_that_the_role_may_not_see_are_an_error_of_check_with_its_repair() {
+    let Some(mut world) = with_rows("old_hidden", 3) else {
+        return;
+    };
+    let (role, url) = (format!("r_{}", world.name), world.url());
+    let (_, address) = url.split_once("://").unwrap();
+    let host = address.split_once('@').map_or(address, |(_, host)| host);
+    world.configure(|text| telling(text).replace(&url, &format!("postgresql://{role}@{host}")));
+    world.run(&format!(
+        "CREATE ROLE {role} LOGIN REPLICATION; GRANT pg_read_all_stats TO {role}"
+    ));
+    world.run("CREATE POLICY narrow ON item USING (id < 2); ALTER TABLE item ENABLE ROW LEVEL SECURITY");
+    for (code, repair) in [
+        (
+            "source.select",
+            format!(
+                "GRANT USAGE ON SCHEMA \"public\" TO \"{role}\"; GRANT SELECT ON \"public\".\"item\" TO \"{role}\";"
+            ),
+        ),
+        ("source.row_security", format!("ALTER ROLE \"{role}\" BYPASSRLS;")),
+    ] {
+        let checked = world.call("check", &["--format", "json"]);
+        let told: Value = serde_json::from_str(&checked.out).unwrap();
+        let found = told["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|one| one["code"] == code);
+        let found = found.unwrap_or_else(|| panic!("no {code}: {checked}"));
+        let says = found["repair"].as_str().unwrap();
+        assert!(
+            checked.code == 1 && found["severity"] == "error" && says.contains(&repair),
+            "{found}"
+        );
+        world.run(&repair);
+    }
+    let checked = world.call("check", &[]);
+    assert_eq!(checked.code, 0, "{checked}");
+    let bridge = world.start();
+    await_complete(&world, "Item");
+    assert_eq!(bridge.stop().code, 0);
+    assert_eq!(folded(&world).1.len(), 3);
+}
+
+#[test]
 fn a_table_that_is_altered_in_the_middle_is_told_by_its_new_type() {
     let Some(mut world) = with_rows("old_altered", 2_000) else {
         return;

@@ -123,9 +123,13 @@ pub(crate) fn refusal(state: &str, message: &str) -> SourceError {
             "source.database_missing",
             "name an existing database in `url` of [source]",
         ),
+        "42P01" => finding(
+            "source.table_gone",
+            "take its entities out of the config, or let `table` name another",
+        ),
         "42501" => finding(
             "source.privilege_missing",
-            "grant the right, or name a role that has it with --as URL",
+            "grant the role of `url` in [source] the right (walbridge check says which); for setup, name one that has it with --as URL",
         ),
         "25006" => finding("source.read_only", "connect to the primary"),
         _ if state.starts_with("42") || state.starts_with("0A") => finding(
