@@ -124,7 +124,11 @@ pub(super) fn consumer(settings: &Settings, isolation: &str) -> ClientConfig {
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
         .set("allow.auto.create.topics", "false")
+        // What is fetched ahead is held uncompressed, many times as large; and by itself the library lets a second pass
+        // before it fetches again what did not fit.
         .set("queued.max.messages.kbytes", "1024")
+        .set("fetch.queue.backoff.ms", "2")
+        .set("fetch.message.max.bytes", "262144")
         .set("fetch.wait.max.ms", "20")
         .set("isolation.level", isolation);
     config

@@ -6,7 +6,7 @@ pub(super) mod sweep;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use rdkafka::message::BorrowedMessage;
+use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::flow::position::POSITION_TEXT_BYTES;
@@ -100,12 +100,20 @@ pub(super) fn through(
     reading.assign(&from).map_err(fault)?;
     let mut heard = (Instant::now(), *low);
     loop {
-        // Markers of ended transactions take offsets too and are never handed out: only the position passes them.
-        let reached = reached(reading, topic, *partition).map_err(fault)?;
+        patience.stops.iter().try_for_each(|stop| stop.check())?;
+        let reached = match reading.poll(Duration::from_millis(5)) {
+            Some(Ok(message)) => {
+                each(&message);
+                message.offset().saturating_add(1)
+            }
+            Some(Err(error)) => return Err(fault(error)),
+            // Markers of ended transactions take offsets too and are never handed out: only the position passes them. It is
+            // asked of another thread of the library, which takes longer than to read a record.
+            None => reached(reading, topic, *partition).map_err(fault)?,
+        };
         if reached >= *high {
             return Ok(());
         }
-        patience.stops.iter().try_for_each(|stop| stop.check())?;
         if reached > heard.1 {
             heard = (Instant::now(), reached);
         }
@@ -114,11 +122,6 @@ pub(super) fn through(
                 "cannot read partition {partition} of {topic} to offset {high}: nothing came for {} s",
                 patience.silence_max.as_secs()
             )));
-        }
-        match reading.poll(Duration::from_millis(5)) {
-            Some(Ok(message)) => each(&message),
-            Some(Err(error)) => return Err(fault(error)),
-            None => {}
         }
     }
 }

@@ -9,10 +9,10 @@ use serde::Deserialize;
 use crate::backfill::sweep::{Gone, Span, hash};
 use crate::sink::kafka::reading::epoch;
 
-/// Keys that are looked for at once while a topic is read: 24 bytes each, and some more.
-const CANDIDATES_MAX: usize = 400_000;
+/// Keys that are looked for at once while a topic is read: some 100 bytes each with those that are gone.
+const CANDIDATES_MAX: usize = 200_000;
 /// What those that are gone take together.
-const KEYS_BYTES_MAX: usize = 32 << 20;
+const KEYS_BYTES_MAX: usize = 8 << 20;
 
 /// What the last record of a key says of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,8 +18,8 @@ use crate::sink::kafka::reading::{COMMITTED, Patience, Stretch, UNCOMMITTED, cli
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::{Stop, topics};
 
-/// Keys that are handed over at once.
-const PART_MAX: usize = 20_000;
+/// Keys that are handed over at once: a tombstone with its headers takes most of a kB in librdkafka.
+const PART_MAX: usize = 4_000;
 /// How long nothing may come.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
 
@@ -134,16 +134,16 @@ fn found(settings: &Settings, wanted: &Wanted, stops: &[&Stop]) -> Result<Vec<Fo
 }
 
 /// What was found, in parts; an empty one where it is nothing.
-fn parts(mut gone: Vec<Gone>, (rest, at): (Rest, CommitTime)) -> Vec<Found> {
-    let mut parts = Vec::new();
+fn parts(gone: Vec<Gone>, (rest, at): (Rest, CommitTime)) -> Vec<Found> {
+    let (mut left, mut parts) = (gone.into_iter(), Vec::new());
     loop {
-        let more = gone.split_off(gone.len().min(PART_MAX));
-        let rest = if more.is_empty() { rest } else { Rest::OfThis };
+        let gone: Vec<Gone> = left.by_ref().take(PART_MAX).collect();
+        let is_last = left.len() == 0;
+        let rest = if is_last { rest } else { Rest::OfThis };
         parts.push(Found { gone, rest, at });
-        if more.is_empty() {
+        if is_last {
             return parts;
         }
-        gone = more;
     }
 }
 
