@@ -150,7 +150,7 @@ def hurt(world: World, kills: int, crashes: int, seed: int, reading: Consumer) -
         else:
             # As far on as there are faults before it, however fast it is.
             reach(world, world.rows * number // (len(faults) + 1))
-            time.sleep(dice.uniform(0.0, 0.2))
+            time.sleep(dice.uniform(0.0, 0.1))
         world.bridge.keep()
         if fault == "kill":
             world.bridge.kill()

@@ -76,7 +76,7 @@ fn old_rows_with_bytes_that_are_no_utf8_halt_as_changes_do() {
     world.set_up();
     world
         .ended()
-        .says(1, "row.not_utf8", &["Item.label of a row of public.item"]);
+        .says(1, "row.not_utf8", &["Item.label of an old row of public.item"]);
     world.configure(|text| {
         text.replace("on_start = false", "on_start = true")
             .replace("label = \"lbl\"", "")
