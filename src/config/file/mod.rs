@@ -106,6 +106,11 @@ impl<'a> Node<'a> {
         Finding::error(Cause::Config, code, what).at(self.place())
     }
 
+    /// As [`Node::error`], of what may stay as it is.
+    pub(super) fn warning(&self, code: &'static str, what: impl Into<String>) -> Finding {
+        Finding::warning(Cause::Config, code, what).at(self.place())
+    }
+
     /// An error that says that this is known, and that its time has not come.
     pub(super) fn not_yet(&self, what: &str) -> Finding {
         self.error("config.not_yet", format!("{what} is not yet supported"))

@@ -7,7 +7,6 @@ use toml::de::DeValue;
 use crate::config::file::report::Report;
 use crate::config::file::{Node, Section};
 use crate::config::{Limits, SinkChoice};
-use crate::finding::{Cause, Finding};
 use crate::sink::kafka::settings::{CreateTopics, Settings, TopicDefaults};
 
 const TRANSACTION_TIMEOUT_MS: u32 = 60_000;
@@ -167,11 +166,7 @@ fn properties_of(section: Section<'_>, report: &mut Report<'_>) -> Vec<(String, 
             report.push(finding.because(*why).repair("take the line out"));
         } else if LINGER.contains(&key.as_str()) {
             let what = format!("{key} has no effect: records are sent as soon as somebody waits for them");
-            report.push(
-                Finding::warning(Cause::Config, "config.no_effect", what)
-                    .at(node.place())
-                    .repair("take the line out"),
-            );
+            report.push(node.warning("config.no_effect", what).repair("take the line out"));
         } else if SECRET.contains(&key.as_str()) {
             found.extend(secret(&node, report).map(|value| (key, value)));
         } else if let Some(value) = scalar(&node, report) {

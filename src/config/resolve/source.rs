@@ -2,7 +2,6 @@
 
 use crate::config::file::report::Report;
 use crate::config::file::{Node, Section};
-use crate::finding::{Cause, Finding};
 use crate::source::postgres::settings::{Create, Settings, Tls};
 
 use super::url::{Url, url};
@@ -86,8 +85,7 @@ fn root_cert(node: &Node<'_>, found: &mut Settings, report: &mut Report<'_>) {
     if found.tls != Tls::VerifyFull {
         let what = "source.root_cert is not used: no certificate is verified";
         report.push(
-            Finding::warning(Cause::Config, "config.tls", what)
-                .at(node.place())
+            node.warning("config.tls", what)
                 .repair("sslmode=verify-full in source.url"),
         );
     }

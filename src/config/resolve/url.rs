@@ -186,28 +186,17 @@ fn tls(node: &Node<'_>, sslmode: Option<&str>, address: &Address, report: &mut R
             let what = "rows and the login travel without encryption: sslmode=disable to another machine";
             (
                 Tls::Disable,
-                Finding {
-                    severity: crate::finding::Severity::Warning,
-                    ..node.error("config.tls", what)
-                }
-                .repair("sslmode=verify-full"),
+                node.warning("config.tls", what).repair("sslmode=verify-full"),
             )
         }
         (Some("require"), is_near) => {
-            let finding = node.error(
-                "config.tls",
-                "sslmode=require does not look at the server's certificate",
-            );
             if is_near {
                 return Tls::Require;
             }
+            let what = "sslmode=require does not look at the server's certificate";
             (
                 Tls::Require,
-                Finding {
-                    severity: crate::finding::Severity::Warning,
-                    ..finding
-                }
-                .repair("sslmode=verify-full"),
+                node.warning("config.tls", what).repair("sslmode=verify-full"),
             )
         }
         (Some(later @ ("allow" | "prefer" | "verify-ca")), _) => {
