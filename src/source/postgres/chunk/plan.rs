@@ -54,7 +54,7 @@ impl ChunkPlan {
         let primary_first = |kind| table.uniques.iter().filter(move |unique| unique.kind == kind);
         let key = primary_first(UniqueKind::PrimaryKey)
             .chain(primary_first(UniqueKind::Unique))
-            .filter(|unique| unique.columns.iter().all(|column| among.contains(column)))
+            .filter(|unique| is_within(unique, among))
             .filter(|unique| identities(table).all(|(_, identity)| carries(identity, unique)))
             .find_map(|unique| key_of(table, unique));
         match key {
@@ -202,8 +202,12 @@ fn identities(table: &TableFacts) -> impl Iterator<Item = (&TableName, &Identity
     own.into_iter().chain(leaves)
 }
 
+fn is_within(unique: &Unique, among: &[String]) -> bool {
+    unique.columns.iter().all(|column| among.contains(column))
+}
+
 fn carries(identity: &Identity, unique: &Unique) -> bool {
-    unique.columns.iter().all(|column| identity.columns.contains(column))
+    is_within(unique, &identity.columns)
 }
 
 /// The key of a unique index; none where a value may be null, is not in the stream or cannot be compared.
@@ -273,8 +277,7 @@ fn no_row_identity(table: &TableFacts, among: &[String]) -> Finding {
 
 /// A column whose type alone keeps a unique key from being read by, and that type.
 fn unordered<'a>(table: &'a TableFacts, among: &[String]) -> Option<(&'a str, &'a str)> {
-    let mut uniques = table.uniques.iter();
-    let inside = uniques.find(|unique| unique.columns.iter().all(|column| among.contains(column)))?;
+    let inside = table.uniques.iter().find(|unique| is_within(unique, among))?;
     let mut columns = inside.columns.iter().filter_map(|name| table.column(name));
     let column = columns.find(|column| !ordered(&column.sql_type))?;
     Some((&column.name, &column.type_text))
@@ -282,12 +285,8 @@ fn unordered<'a>(table: &'a TableFacts, among: &[String]) -> Option<(&'a str, &'
 
 /// Statements after which the table has such a key.
 fn repair(table: &TableFacts, among: &[String]) -> String {
-    let inside = |unique: &&Unique| unique.columns.iter().all(|column| among.contains(column));
-    let usable = table
-        .uniques
-        .iter()
-        .filter(inside)
-        .filter(|unique| key_of(table, unique).is_some());
+    let inside = table.uniques.iter().filter(|unique| is_within(unique, among));
+    let usable = inside.filter(|unique| key_of(table, unique).is_some());
     let Some(unique) = usable.min_by_key(|unique| unique.kind != UniqueKind::PrimaryKey) else {
         return format!("ALTER TABLE {} ADD PRIMARY KEY (COLUMN, …);", table.name.quoted());
     };

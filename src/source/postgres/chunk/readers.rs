@@ -208,8 +208,8 @@ struct Hand {
     reader: Option<ChunkReader>,
     /// When it has rested.
     free_at: Instant,
-    /// When it began to read the last chunk.
-    begun: Instant,
+    /// When it began to read a chunk; none: it did not get so far.
+    begun: Option<Instant>,
 }
 
 /// Reads chunks as they are asked for: whoever waits for the end of another one took it up later, so none waits for ever.
@@ -217,7 +217,7 @@ fn serve(settings: &Settings, asks: &Receiver<Ask>, strain: &Strain) {
     let mut hand = Hand {
         reader: None,
         free_at: Instant::now(),
-        begun: Instant::now(),
+        begun: None,
     };
     for ask in asks {
         let after = match &ask.begin {
@@ -261,7 +261,7 @@ fn insist((settings, strain): (&Settings, &Strain), hand: &mut Hand, mut ask: As
             warned = Some(Instant::now());
         }
         // One that took too long may be read in less.
-        if hand.begun.elapsed() >= settings.snapshot_max {
+        if hand.begun.is_some_and(|begun| begun.elapsed() >= settings.snapshot_max) {
             ask.rows_max = (ask.rows_max / 2).max(1);
         }
         std::thread::sleep(RETRY_AFTER);
@@ -276,6 +276,7 @@ fn read(
     ask: &Ask,
     after: Option<&Cursor>,
 ) -> Result<ReadChunk, SourceError> {
+    hand.begun = None;
     let connected = match &mut hand.reader {
         Some(connected) => connected,
         none => none.insert(ChunkReader::connect(settings)?),
@@ -287,7 +288,7 @@ fn read(
     let limits = (ask.rows_max, ask.bytes_max);
     // Where it ends is told once: after another attempt with another end, whoever asked sees that they do not meet.
     let tell = |upto: Option<&Cursor>| drop(ask.end.try_send(upto.cloned().map_or(End::OfTable, End::Key)));
-    hand.begun = Instant::now();
+    hand.begun = Some(Instant::now());
     let mut read = connected.read_up_to(&ask.plan, after, limits, tell)?;
     read.cost.others = others;
     hand.free_at = Instant::now() + rest(others, read.cost.spent);
