@@ -1,5 +1,7 @@
 //! What every sink that stores positions keeps to, whichever it is.
 
+mod committed;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,6 +12,7 @@ use crate::flow::declaration::Declaration;
 use crate::flow::event::{EventKind, KindId, TopicId};
 use crate::flow::position::{Lsn, Position};
 use crate::flow::record::{Partition, RecordSpan, Records};
+use crate::sink::contract::committed::committed_keys;
 use crate::sink::kafka::settings::{CreateTopics, Holds, Settings, Topic, TopicDefaults};
 use crate::sink::memory::{Delay, Fault, Memory, Shared};
 use crate::sink::{Progress, Sink, SinkError};
@@ -357,38 +360,13 @@ fn memory_fails_after(delay: Delay) {
 #[test]
 fn kafka_stores_both_or_neither() {
     use crate::sink::kafka::Kafka;
-    use rdkafka::consumer::{BaseConsumer, Consumer as _};
-    use rdkafka::message::Message as _;
 
     let Ok(brokers) = std::env::var("WALBRIDGE_TEST_KAFKA") else {
         println!("skipped: WALBRIDGE_TEST_KAFKA is not set");
         return;
     };
     let name = format!("contract_{}", std::process::id());
-    let seen = || {
-        let consumer: BaseConsumer = rdkafka::ClientConfig::new()
-            .set("bootstrap.servers", &brokers)
-            .set("group.id", format!("{name}_seen"))
-            .set("isolation.level", "read_committed")
-            .set("auto.offset.reset", "earliest")
-            .set("enable.auto.commit", "false")
-            .create()
-            .unwrap();
-        let mut from = rdkafka::TopicPartitionList::new();
-        for partition in 0..3 {
-            from.add_partition_offset(&format!("{name}.orders"), partition, rdkafka::Offset::Beginning)
-                .unwrap();
-        }
-        consumer.assign(&from).unwrap();
-        let (begun, mut keys) = (Instant::now(), Vec::new());
-        while begun.elapsed() < Duration::from_millis(1500) {
-            if let Some(Ok(message)) = consumer.poll(Duration::from_millis(50)) {
-                keys.push(String::from_utf8_lossy(message.key().unwrap()).into_owned());
-            }
-        }
-        keys.sort();
-        keys
-    };
+    let seen = || committed_keys(&brokers, &format!("{name}.orders"));
     let mut make = |nonce: &str| Kafka::new(settings(&name, &brokers), nonce.to_owned()).unwrap();
     a_sink_stores_both_or_neither(&mut make, &seen);
 }
