@@ -234,7 +234,7 @@ fn of_source(config: &Config, error: SourceError) -> Finding {
     match error {
         SourceError::Halt(finding) => *finding,
         SourceError::Transient(why) => {
-            let what = format!("cannot look at the database {}", config.source.database);
+            let what = format!("cannot look at the database {}", config.source.login.database);
             Finding::error(Cause::Surroundings, "source.unreachable", what)
                 .because(why)
                 .repair("correct `url` in [source], or make the server reachable from here")

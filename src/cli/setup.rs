@@ -129,7 +129,7 @@ fn loaded(arguments: &Arguments) -> Result<Loaded, Invalid> {
 /// As this administrator, or as the bridge's own role.
 pub(super) fn connect(administrator: Option<&str>, config: &Config) -> Result<Sql, SourceError> {
     match administrator {
-        Some(url) => Sql::connect_as(url, config.source.root_cert.as_deref()),
+        Some(url) => Sql::connect_as(url, &config.source.login.trust),
         None => Sql::connect(&config.source),
     }
 }
@@ -172,7 +172,7 @@ fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
     }
     setup::plan_from(&config.source, &catalog, &present).map_err(Refused::Findings)?;
     if setup::grant(&mut sql, &config.source)? == setup::Granted::Now {
-        say!("role {}: rights granted", config.source.user);
+        say!("role {}: rights granted", config.source.login.user);
     }
     if tells_kafka {
         for topic in kafka::create_topics(&prepared.kafka)? {

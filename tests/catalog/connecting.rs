@@ -7,7 +7,7 @@ use walbridge::flow::table::TableName;
 use walbridge::secret::Secret;
 use walbridge::source::SourceError;
 use walbridge::source::postgres::preflight::{Surroundings, preflight};
-use walbridge::source::postgres::settings::{Address, Create, Publish, Settings, Tls};
+use walbridge::source::postgres::settings::{Address, Create, Publish, Tls, Trust};
 use walbridge::source::postgres::sql::{Sql, quote};
 use walbridge::source::postgres::{setup, slot};
 
@@ -21,8 +21,8 @@ fn the_grants_and_the_way_back_are_sql_that_runs() {
         .run("CREATE TABLE \"o'rd\" (id int PRIMARY KEY)")
         .follow("o'rd", Publish::Everything);
     world.apply().unwrap();
-    world.settings.user = "wb 'role\" {slot}".to_owned();
-    let role = quote::ident(&world.settings.user);
+    world.settings.login.user = "wb 'role\" {slot}".to_owned();
+    let role = quote::ident(&world.settings.login.user);
     for _ in 0..2 {
         let grants = setup::grants_sql(&world.settings);
         world.admin.run(&grants).unwrap();
@@ -85,23 +85,17 @@ fn check_says_what_the_server_lacks() {
     );
     let mut session = Sql::connect(&world.settings).unwrap();
     assert_eq!(halted(session.run("CREATE TABLE no (id int)")).code, "source.read_only");
-    let encrypted = Settings {
-        tls: Tls::Require,
-        ..world.settings.clone()
-    };
+    let mut encrypted = world.settings.clone();
+    encrypted.login.trust.tls = Tls::Require;
     assert_eq!(halted(Sql::connect(&encrypted)).code, "source.tls_unsupported");
-    let other = Settings {
-        database: "not there".to_owned(),
-        ..world.settings.clone()
-    };
+    let mut other = world.settings.clone();
+    other.login.database = "not there".to_owned();
     assert_eq!(halted(Sql::connect(&other)).code, "source.database_missing");
-    let closed = Settings {
-        address: Address::Tcp {
-            host: "127.0.0.1".to_owned(),
-            port: 1,
-        },
-        ..world.settings.clone()
-    };
+    let mut closed = world.settings.clone();
+    closed.login.hosts = vec![Address::Tcp {
+        host: "127.0.0.1".to_owned(),
+        port: 1,
+    }];
     assert!(matches!(Sql::connect(&closed), Err(SourceError::Transient(_))));
 }
 
@@ -112,11 +106,11 @@ fn the_certificate_of_the_server_is_verified() {
     let mut world = World::on(cluster.url(), "tls");
     let port = cluster.port;
     let encrypted = "SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()";
-    world.settings.address = Address::Tcp {
+    world.settings.login.hosts = vec![Address::Tcp {
         host: "localhost".to_owned(),
         port,
-    };
-    world.settings.tls = Tls::Require;
+    }];
+    world.settings.login.trust.tls = Tls::Require;
     assert!(
         Sql::connect(&world.settings)
             .unwrap()
@@ -124,9 +118,9 @@ fn the_certificate_of_the_server_is_verified() {
             .unwrap()
             .get::<_, bool>(0)
     );
-    world.settings.tls = Tls::VerifyFull;
-    assert_eq!(halted(Sql::connect(&world.settings)).code, "source.certificate");
-    world.settings.root_cert = Some(authority);
+    world.settings.login.trust.tls = Tls::VerifyFull;
+    assert_eq!(halted(Sql::connect(&world.settings)).code, "source.certificate_issuer");
+    world.settings.login.trust.root_cert = Some(authority);
     assert!(
         Sql::connect(&world.settings)
             .unwrap()
@@ -134,12 +128,12 @@ fn the_certificate_of_the_server_is_verified() {
             .unwrap()
             .get::<_, bool>(0)
     );
-    world.settings.address = Address::Tcp {
+    world.settings.login.hosts = vec![Address::Tcp {
         host: "127.0.0.1".to_owned(),
         port,
-    };
-    assert_eq!(halted(Sql::connect(&world.settings)).code, "source.certificate");
-    world.settings.root_cert = Some(PathBuf::from("/nowhere"));
+    }];
+    assert_eq!(halted(Sql::connect(&world.settings)).code, "source.certificate_name");
+    world.settings.login.trust.root_cert = Some(PathBuf::from("/nowhere"));
     assert_eq!(halted(Sql::connect(&world.settings)).code, "source.tls");
 }
 
@@ -152,17 +146,21 @@ fn a_refused_role_halts_and_no_message_holds_the_password() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("password");
     std::fs::write(&path, "hunter3\n").unwrap();
-    world.settings.user = "wb_pw".to_owned();
+    world.settings.login.user = "wb_pw".to_owned();
     assert_eq!(halted(Sql::connect(&world.settings)).code, "source.password_missing");
-    world.settings.password = Some(Secret::File(path.clone()));
+    world.settings.login.password = Some(Secret::File(path.clone()));
     let refused = halted(Sql::connect(&world.settings));
     assert_eq!(refused.code, "source.password_refused");
     assert!(!refused.to_string().contains("hunter"));
     std::fs::write(&path, "hunter2\n").unwrap();
     let mut sql = Sql::connect(&world.settings).unwrap();
     assert!(setup::server(&mut sql).unwrap().system_identifier.len() > 10);
-    world.settings.user = "wb_nohba".to_owned();
+    world.settings.login.user = "wb_nohba".to_owned();
     assert_eq!(halted(Sql::connect(&world.settings)).code, "source.role_refused");
     let url = "postgresql://u:hunter2@[bad";
-    assert!(!halted(Sql::connect_as(url, None)).to_string().contains("hunter"));
+    assert!(
+        !halted(Sql::connect_as(url, &Trust::of(Tls::Disable)))
+            .to_string()
+            .contains("hunter")
+    );
 }

@@ -11,7 +11,9 @@ use walbridge::flow::table::TableName;
 use walbridge::source::SourceError;
 use walbridge::source::postgres::proof::{Ground, Server};
 use walbridge::source::postgres::publication::{self, Publications, check};
-use walbridge::source::postgres::settings::{Address, Create, FollowedTable, Publish, Settings, Tls};
+use walbridge::source::postgres::settings::{
+    Address, Create, FollowedTable, Login, Publish, Settings, Target, Tls, Trust,
+};
 use walbridge::source::postgres::sql::{Sql, quote};
 use walbridge::source::postgres::{catalog, setup};
 
@@ -40,7 +42,7 @@ impl World {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let database = format!("wb \"{name}'");
         let slot = format!("wb_{name}");
-        let mut root = Sql::connect_as(&url, None).unwrap();
+        let mut root = Sql::connect_as(&url, &Trust::of(Tls::Disable)).unwrap();
         drop_all(&mut root, &database, &slot);
         root.run(&format!(
             "CREATE DATABASE {} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING 'UTF8'",
@@ -49,19 +51,21 @@ impl World {
         .unwrap();
         let (before, _) = url.rsplit_once('/').unwrap();
         let encoded: String = database.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let admin = Sql::connect_as(&format!("{before}/{encoded}"), None).unwrap();
+        let admin = Sql::connect_as(&format!("{before}/{encoded}"), &Trust::of(Tls::Disable)).unwrap();
         let (_, place) = before.rsplit_once('@').unwrap();
         let (host, port) = place.rsplit_once(':').unwrap();
         let settings = Settings {
-            address: Address::Tcp {
-                host: host.to_owned(),
-                port: port.parse().unwrap(),
+            login: Login {
+                hosts: vec![Address::Tcp {
+                    host: host.to_owned(),
+                    port: port.parse().unwrap(),
+                }],
+                target: Target::Any,
+                user: "postgres".to_owned(),
+                password: None,
+                database,
+                trust: Trust::of(Tls::Disable),
             },
-            user: "postgres".to_owned(),
-            password: None,
-            database,
-            tls: Tls::Disable,
-            root_cert: None,
             slot,
             publication: format!("wb {name} \"it's\""),
             create: Create::Never,
@@ -135,8 +139,8 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        if let Ok(mut root) = Sql::connect_as(&self.root_url, None) {
-            drop_all(&mut root, &self.settings.database, &self.settings.slot);
+        if let Ok(mut root) = Sql::connect_as(&self.root_url, &Trust::of(Tls::Disable)) {
+            drop_all(&mut root, &self.settings.login.database, &self.settings.slot);
         }
     }
 }

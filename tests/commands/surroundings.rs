@@ -1,5 +1,6 @@
 //! Servers that are not as a bridge needs them: who may log in, what they log, and which server it is.
 
+use walbridge::source::postgres::settings::{Tls, Trust};
 use walbridge::source::postgres::sql::Sql;
 
 use crate::cluster::Cluster;
@@ -110,11 +111,11 @@ fn another_server_with_the_same_names_halts() {
     world.run("INSERT INTO item VALUES (1, 'N', 'one', 10)");
     world.carry(1);
     let (name, slot, position) = (world.name.clone(), world.slot(), world.position());
-    let mut other = Sql::connect_as(&cluster.url(), None).unwrap();
+    let mut other = Sql::connect_as(&cluster.url(), &Trust::of(Tls::Disable)).unwrap();
     other.run(&format!("CREATE DATABASE {name}")).unwrap();
     let url = cluster.url().replace("/postgres", &format!("/{name}"));
     let url = url.replace(&format!("//{name}"), "//postgres");
-    let mut other = Sql::connect_as(&url, None).unwrap();
+    let mut other = Sql::connect_as(&url, &Trust::of(Tls::Disable)).unwrap();
     other
         .run("CREATE TABLE public.item (id int PRIMARY KEY, st text NOT NULL, lbl varchar(20), amt int4)")
         .unwrap();

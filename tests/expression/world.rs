@@ -2,6 +2,7 @@
 
 use walbridge::flow::catalog::{Nullable, SqlType};
 use walbridge::mapping::expression::{Leaf, Names, Operand, Operands};
+use walbridge::source::postgres::settings::{Tls, Trust};
 use walbridge::source::postgres::sql::Sql;
 
 use crate::random::Random;
@@ -325,7 +326,7 @@ pub struct Oracle {
 
 impl Drop for Oracle {
     fn drop(&mut self) {
-        if let Ok(mut root) = Sql::connect_as(&self.url, None) {
+        if let Ok(mut root) = Sql::connect_as(&self.url, &Trust::of(Tls::Disable)) {
             let dropped = root.run(&format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", self.database));
             assert!(
                 dropped.is_ok() || std::thread::panicking(),
@@ -342,7 +343,7 @@ pub fn connect(table: &Table, database: &'static str) -> Option<Oracle> {
         eprintln!("skipped: WALBRIDGE_TEST_PG is not set");
         return None;
     };
-    let mut root = Sql::connect_as(&url, None).unwrap();
+    let mut root = Sql::connect_as(&url, &Trust::of(Tls::Disable)).unwrap();
     root.run(&format!("DROP DATABASE IF EXISTS {database} WITH (FORCE)"))
         .unwrap();
     root.run(&format!(
@@ -350,7 +351,7 @@ pub fn connect(table: &Table, database: &'static str) -> Option<Oracle> {
     ))
     .unwrap();
     let (server, _) = url.rsplit_once('/').unwrap();
-    let mut sql = Sql::connect_as(&format!("{server}/{database}"), None).unwrap();
+    let mut sql = Sql::connect_as(&format!("{server}/{database}"), &Trust::of(Tls::Disable)).unwrap();
     sql.run("SET TimeZone = 'UTC'; SET DateStyle = 'ISO'; SET search_path = public")
         .unwrap();
     sql.run(&format!("CREATE TYPE wb_e AS ENUM ('{}')", LABELS.join("', '")))

@@ -44,6 +44,26 @@ fn run(program: &Path, arguments: &[&str]) {
     assert!(done.unwrap().success(), "{} {arguments:?}", program.display());
 }
 
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A folder that the server's user may write to.
+fn home() -> TempDir {
+    let home = tempfile::Builder::new().prefix("walbridge-pg-").tempdir().unwrap();
+    if is_root() {
+        assert!(
+            Command::new("chown")
+                .arg("postgres")
+                .arg(home.path())
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+    home
+}
+
 impl Cluster {
     /// Starts one with these lines in `postgresql.conf`, and this `pg_hba.conf` unless it is empty; none: skipped, with a
     /// line that says so.
@@ -55,19 +75,12 @@ impl Cluster {
         let Some(bin) = program_folder() else {
             panic!("no PostgreSQL is installed below /usr/lib/postgresql");
         };
-        let home = tempfile::Builder::new().prefix("walbridge-pg-").tempdir().unwrap();
-        if is_root() {
-            assert!(
-                Command::new("chown")
-                    .arg("postgres")
-                    .arg(home.path())
-                    .status()
-                    .unwrap()
-                    .success()
-            );
-        }
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let out = Self { port, bin, home };
+        let out = Self {
+            port: free_port(),
+            bin,
+            home: home(),
+        };
+        let port = out.port;
         let data = out.data();
         run(
             &out.bin.join("initdb"),
@@ -97,21 +110,60 @@ impl Cluster {
         Some(out)
     }
 
-    /// Makes an authority and a certificate for `localhost`; gives the authority's.
+    /// Makes an authority and a certificate for `localhost`, and turns TLS on; gives the authority's.
     pub fn certify(&self) -> PathBuf {
-        let data = self.data();
-        let script = "cd \"$0\" && openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=authority -keyout ca.key -out ca.pem \
+        self.shell(
+            "openssl req -x509 -newkey rsa:2048 -nodes -days 30 -subj /CN=authority -keyout ca.key -out ca.pem \
              && openssl req -newkey rsa:2048 -nodes -subj /CN=server -keyout server.key -out server.csr \
              && printf 'subjectAltName=DNS:localhost' > san && openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key \
-             -CAcreateserial -days 30 -out server.crt -extfile san && chmod 600 server.key && chmod 644 ca.pem";
-        run(Path::new("/bin/sh"), &["-c", script, &data]);
-        let file = format!("{data}/postgresql.conf");
-        std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + "ssl=on\n").unwrap();
+             -CAcreateserial -days 30 -out server.crt -extfile san && chmod 600 server.key && chmod 644 ca.pem",
+        );
+        self.set("ssl=on");
         self.stop("fast");
         self.start();
         let authority = self.home.path().join("authority.pem");
-        std::fs::copy(format!("{data}/ca.pem"), &authority).unwrap();
+        std::fs::copy(format!("{}/ca.pem", self.data()), &authority).unwrap();
         authority
+    }
+
+    /// Runs a script as the server's user, among its files.
+    pub fn shell(&self, script: &str) {
+        let script = format!("cd \"$0\" && {{ {script}\n}}");
+        run(Path::new("/bin/sh"), &["-ec", &script, &self.data()]);
+    }
+
+    /// Adds lines to `postgresql.conf`; they count after a [`Cluster::reload`] or a start.
+    pub fn set(&self, lines: &str) {
+        let file = format!("{}/postgresql.conf", self.data());
+        std::fs::write(&file, std::fs::read_to_string(&file).unwrap() + lines + "\n").unwrap();
+    }
+
+    /// A copy of it, which stays a standby that hears nothing; `pg_hba.conf` must let it be made by the Unix socket.
+    pub fn standby(&self) -> Self {
+        let out = Self {
+            port: free_port(),
+            bin: self.bin.clone(),
+            home: home(),
+        };
+        let (socket, port, to) = (self.socket_directory(), self.port.to_string(), out.data());
+        let socket = socket.display().to_string();
+        run(
+            &self.bin.join("pg_basebackup"),
+            &["-D", &to, "-h", &socket, "-p", &port, "-U", "postgres", "-c", "fast"],
+        );
+        out.shell("touch standby.signal");
+        out.set(&format!(
+            "port={}\nunix_socket_directories='{}'",
+            out.port,
+            out.home.path().display()
+        ));
+        out.start();
+        out
+    }
+
+    /// Lets the server read its files again.
+    pub fn reload(&self) {
+        run(&self.bin.join("pg_ctl"), &["-D", &self.data(), "reload"]);
     }
 
     /// Its files.

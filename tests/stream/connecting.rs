@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use walbridge::secret::Secret;
 use walbridge::source::postgres::Postgres;
-use walbridge::source::postgres::settings::{Address, Create, Publish, Settings, Tls};
+use walbridge::source::postgres::settings::{Address, Create, Md5, Publish, Settings, Tls};
 use walbridge::source::{Source as _, SourceError};
 
 use crate::cluster::Cluster;
@@ -17,11 +17,11 @@ const HBA: &str = "local all all trust\nhost all postgres 127.0.0.1/32 trust\nho
      host all wb_md5 127.0.0.1/32 md5\nhost all wb_clear 127.0.0.1/32 password\n";
 
 /// One row comes over a connection with these settings.
-fn flows(world: &mut World, settings: &Settings) {
+pub fn flows(world: &mut World, settings: &Settings) {
     let mut source = Postgres::new(settings.clone());
     begin(&mut source, None);
     let encrypted = "SELECT coalesce(bool_and(ssl), false) FROM pg_stat_ssl JOIN pg_stat_replication USING (pid)";
-    let wanted = settings.tls != Tls::Disable && matches!(settings.address, Address::Tcp { .. });
+    let wanted = settings.login.trust.tls != Tls::Disable && matches!(settings.login.hosts[0], Address::Tcp { .. });
     assert_eq!(world.admin.one(encrypted, &[]).unwrap().get::<_, bool>(0), wanted);
     world.run("INSERT INTO ord VALUES (1, repeat('x', 200000)); DELETE FROM ord");
     let mut heard = Heard::default();
@@ -42,7 +42,7 @@ fn flows(world: &mut World, settings: &Settings) {
     }
 }
 
-fn prepared(cluster: &Cluster, name: &str) -> World {
+pub fn prepared(cluster: &Cluster, name: &str) -> World {
     let mut world = World::on(cluster.url(), name);
     world
         .run("CREATE TABLE ord (id int PRIMARY KEY, note text); ALTER TABLE ord ALTER note SET STORAGE EXTERNAL")
@@ -72,10 +72,12 @@ fn every_kind_of_password_is_spoken_and_none_goes_out_in_the_clear() {
         world.run(&format!(
             "SET password_encryption = '{encryption}'; CREATE ROLE {user} LOGIN SUPERUSER PASSWORD 'hunter2'"
         ));
-        let mut settings = Settings {
-            user: user.to_owned(),
-            ..world.settings.clone()
-        };
+        let mut settings = world.settings.clone();
+        settings.login.user = user.to_owned();
+        if user == "wb_md5" {
+            assert_eq!(refused(&settings), "source.md5_refused");
+            settings.login.trust.md5 = Md5::Allowed;
+        }
         let expected = if user == "wb_clear" {
             "source.password_in_the_clear"
         } else {
@@ -83,7 +85,7 @@ fn every_kind_of_password_is_spoken_and_none_goes_out_in_the_clear() {
         };
         assert_eq!(refused(&settings), expected);
         std::fs::write(&path, "hunter3").unwrap();
-        settings.password = Some(Secret::File(path.clone()));
+        settings.login.password = Some(Secret::File(path.clone()));
         if user == "wb_clear" {
             assert_eq!(refused(&settings), "source.password_in_the_clear");
             continue;
@@ -94,20 +96,12 @@ fn every_kind_of_password_is_spoken_and_none_goes_out_in_the_clear() {
         std::fs::write(&path, "hunter2").unwrap();
         flows(&mut world, &settings);
     }
-    assert_eq!(
-        refused(&Settings {
-            user: "nobody".to_owned(),
-            ..world.settings.clone()
-        }),
-        "source.role_refused"
-    );
-    assert_eq!(
-        refused(&Settings {
-            database: "none".to_owned(),
-            ..world.settings.clone()
-        }),
-        "source.database_missing"
-    );
+    let mut nobody = world.settings.clone();
+    nobody.login.user = "nobody".to_owned();
+    assert_eq!(refused(&nobody), "source.role_refused");
+    let mut nowhere = world.settings.clone();
+    nowhere.login.database = "none".to_owned();
+    assert_eq!(refused(&nowhere), "source.database_missing");
 }
 
 #[test]
@@ -115,22 +109,22 @@ fn rows_come_over_tls_and_only_from_whom_the_authority_names() {
     let Some(cluster) = Cluster::new("", HBA) else { return };
     let world = prepared(&cluster, "tls");
     let mut settings = world.settings.clone();
-    settings.tls = Tls::Require;
+    settings.login.trust.tls = Tls::Require;
     assert_eq!(refused(&settings), "source.tls_unsupported");
     drop(world);
     let authority = cluster.certify();
     let mut world = prepared(&cluster, "tls");
     flows(&mut world, &settings);
-    settings.tls = Tls::VerifyFull;
-    settings.root_cert = Some(authority);
-    assert_eq!(refused(&settings), "source.certificate");
-    settings.address = Address::Tcp {
+    settings.login.trust.tls = Tls::VerifyFull;
+    settings.login.trust.root_cert = Some(authority);
+    assert_eq!(refused(&settings), "source.certificate_name");
+    settings.login.hosts = vec![Address::Tcp {
         host: "localhost".to_owned(),
         port: cluster.port,
-    };
+    }];
     flows(&mut world, &settings);
-    settings.root_cert = None;
-    assert!(["source.certificate", "source.tls"].contains(&refused(&settings)));
+    settings.login.trust.root_cert = None;
+    assert!(["source.certificate_issuer", "source.tls"].contains(&refused(&settings)));
 }
 
 #[test]
@@ -138,16 +132,16 @@ fn a_unix_socket_is_spoken() {
     let Some(cluster) = Cluster::new("", HBA) else { return };
     let mut world = prepared(&cluster, "unix");
     let mut settings = world.settings.clone();
-    settings.address = Address::Unix {
+    settings.login.hosts = vec![Address::Unix {
         directory: cluster.socket_directory(),
         port: cluster.port,
-    };
-    settings.tls = Tls::VerifyFull;
+    }];
+    settings.login.trust.tls = Tls::VerifyFull;
     flows(&mut world, &settings);
-    settings.address = Address::Unix {
+    settings.login.hosts = vec![Address::Unix {
         directory: cluster.socket_directory(),
         port: 1,
-    };
+    }];
     assert!(transient(&settings).contains(".s.PGSQL.1"));
 }
 
@@ -178,14 +172,12 @@ fn what_does_not_speak_postgresql_is_said() {
             let _ = socket.read(&mut [0; 1024]).unwrap();
             socket.write_all(&answer).unwrap();
         });
-        let settings = Settings {
-            address: Address::Tcp {
-                host: "127.0.0.1".to_owned(),
-                port,
-            },
-            tls,
-            ..world.settings.clone()
-        };
+        let mut settings = world.settings.clone();
+        settings.login.trust.tls = tls;
+        settings.login.hosts = vec![Address::Tcp {
+            host: "127.0.0.1".to_owned(),
+            port,
+        }];
         match expected {
             Some(code) => assert_eq!(refused(&settings), code),
             None => assert!(
@@ -196,12 +188,10 @@ fn what_does_not_speak_postgresql_is_said() {
         }
         stranger.join().unwrap();
     }
-    let settings = Settings {
-        address: Address::Tcp {
-            host: "no such host".to_owned(),
-            port: 5432,
-        },
-        ..world.settings.clone()
-    };
+    let mut settings = world.settings.clone();
+    settings.login.hosts = vec![Address::Tcp {
+        host: "no such host".to_owned(),
+        port: 5432,
+    }];
     assert!(transient(&settings).contains("no such host"));
 }

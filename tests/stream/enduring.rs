@@ -216,11 +216,11 @@ fn relay(server: u16) -> (u16, Arc<AtomicBool>) {
 fn a_server_that_falls_silent_is_given_up() {
     let Some(mut world) = World::new("silent") else { return };
     table(&mut world);
-    let Address::Tcp { host, port } = world.settings.address.clone() else {
+    let Address::Tcp { host, port } = world.settings.login.hosts[0].clone() else {
         return;
     };
     let (through, swallows) = relay(port);
-    world.settings.address = Address::Tcp { host, port: through };
+    world.settings.login.hosts = vec![Address::Tcp { host, port: through }];
     let mut source = Postgres::with_timing(world.settings.clone(), SHORT);
     begin(&mut source, None);
     let mut heard = Heard::default();

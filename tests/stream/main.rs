@@ -13,6 +13,7 @@ mod connecting;
 mod enduring;
 mod following;
 mod reader;
+mod trust;
 #[expect(dead_code, reason = "its other half is for the tests of the catalogue")]
 #[path = "../catalog/world.rs"]
 mod world;

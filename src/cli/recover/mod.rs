@@ -94,7 +94,7 @@ fn anew(arguments: &Arguments, config: &Config, situation: &Situation, epoch: u1
     let (source, kafka) = (&config.source, &situation.prepared.kafka);
     let mut sql = setup::connect(arguments.administrator.as_deref(), config)?;
     if grant(&mut sql, source)? == Granted::Now {
-        say!("\nrole {}: rights granted", source.user);
+        say!("\nrole {}: rights granted", source.login.user);
     }
     for topic in kafka::create_topics(kafka)? {
         say!("topic {topic}: made");

@@ -48,6 +48,11 @@ impl<'a> Report<'a> {
         self.push(Finding { severity, ..finding });
     }
 
+    /// Whether nothing will be connected to.
+    pub(in crate::config) fn is_offline(&self) -> bool {
+        self.secrets == Secrets::Later
+    }
+
     /// Adds a finding about a literal secret, which no snippet may show.
     pub(in crate::config) fn push_masked(&mut self, finding: Finding) {
         if let Some(place) = &finding.place {

@@ -211,32 +211,61 @@ impl<'a> Node<'a> {
             report.push_masked(
                 self.error("config.secret_literal", what)
                     .because("config files are copied, committed and printed")
-                    .repair("{ file = \"/run/secrets/NAME\" } or { env = \"NAME\" }"),
+                    .repair(
+                        "{ file = \"/run/secrets/NAME\" }, { env = \"NAME\" } or { command = [\"PROGRAM\", \"…\"] }",
+                    ),
             );
             return None;
         }
         let mut section = self.table(report)?;
-        let (env, file) = (section.take("env"), section.take("file"));
+        let (env, file, command) = (section.take("env"), section.take("file"), section.take("command"));
         section.finish(report);
-        let secret = match (env, file) {
-            (Some(env), None) => Secret::Env(env.text(report)?),
-            (None, Some(file)) => {
+        let secret = match (env, file, command) {
+            (Some(env), None, None) => Secret::Env(env.text(report)?),
+            (None, Some(file), None) => {
                 let written = file.text(report)?;
                 Secret::File(report.path(&written))
             }
-            (Some(_), Some(_)) | (None, None) => {
-                let what = format!("{} must name one place, `env` or `file`", self.path());
+            (None, None, Some(command)) => Secret::Command(command.words(report)?),
+            _ => {
+                let what = format!("{} must name one place, `env`, `file` or `command`", self.path());
                 report.push(self.error("config.secret", what));
                 return None;
             }
         };
+        self.look_at(&secret, report);
+        Some(secret)
+    }
+
+    /// A program is not run where nothing will be connected to.
+    fn look_at(&self, secret: &Secret, report: &mut Report<'_>) {
+        if matches!(secret, Secret::Command(_)) && report.is_offline() {
+            return;
+        }
         if let Err(error) = secret.read() {
             let cause = std::error::Error::source(&error)
                 .map(|cause| format!(": {cause}"))
                 .unwrap_or_default();
             report.push_unreadable(self.error("config.secret", format!("{error}{cause}")));
         }
-        Some(secret)
+    }
+
+    /// A program and its arguments.
+    fn words(&self, report: &mut Report<'_>) -> Option<Vec<String>> {
+        let words: Vec<String> = self
+            .list(report)
+            .iter()
+            .filter_map(|word| word.string(report))
+            .collect();
+        if words.first().is_none_or(String::is_empty) {
+            let what = format!("{} names no program", self.path());
+            report.push(
+                self.error("config.value", what)
+                    .repair("{ command = [\"program\", \"argument\"] }"),
+            );
+            return None;
+        }
+        Some(words)
     }
 }
 

@@ -1,18 +1,18 @@
 //! `postgresql://` addresses, as libpq reads them
 //! (<https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS>).
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use crate::config::file::Node;
 use crate::config::file::report::Report;
 use crate::finding::Finding;
 use crate::finding::nearest_or_list;
-use crate::source::postgres::settings::{Address, Tls};
+use crate::source::postgres::settings::{Address, Target, Tls};
 
 /// What an address says.
 pub(super) struct Url {
-    pub(super) address: Address,
+    pub(super) hosts: Vec<Address>,
+    pub(super) target: Target,
     pub(super) user: String,
     pub(super) database: String,
     pub(super) tls: Tls,
@@ -21,10 +21,8 @@ pub(super) struct Url {
 impl Default for Url {
     fn default() -> Self {
         Self {
-            address: Address::Tcp {
-                host: String::new(),
-                port: 5432,
-            },
+            hosts: Vec::new(),
+            target: Target::Any,
             user: String::new(),
             database: String::new(),
             tls: Tls::VerifyFull,
@@ -35,10 +33,14 @@ impl Default for Url {
 #[derive(Default)]
 struct Parts {
     user: String,
-    host: String,
-    port: String,
+    /// As written, with a port where one is.
+    servers: Vec<(String, String)>,
+    /// `host=` and `port=`, which come before those.
+    hosts: Option<String>,
+    ports: Option<String>,
     database: String,
     sslmode: Option<String>,
+    target: Option<String>,
 }
 
 const EXAMPLE: &str = "url = \"postgresql://walbridge@legacy-db:5432/shop?sslmode=verify-full\"";
@@ -58,46 +60,92 @@ pub(super) fn url(node: &Node<'_>, report: &mut Report<'_>) -> Url {
         return Url::default();
     };
     let parts = parts(node, rest, report);
-    if parts.host.contains(',') || parts.port.contains(',') {
-        report.push(node.not_yet("more than one host"));
-        return Url::default();
-    }
-    for (name, value) in [
-        ("role", &parts.user),
-        ("host", &parts.host),
-        ("database", &parts.database),
-    ] {
+    for (name, value) in [("role", &parts.user), ("database", &parts.database)] {
         if value.is_empty() {
             let what = format!("{} names no {name}", node.path());
             report.push(node.error("config.value", what).repair(EXAMPLE));
         }
     }
-    let port = if parts.port.is_empty() {
-        Ok(5432)
-    } else {
-        parts.port.parse::<u16>()
-    };
-    let port = port.unwrap_or_else(|_| {
-        let what = format!("{} has a port that is none", node.path());
-        report.push(node.error("config.value", what).repair(EXAMPLE));
-        0
-    });
-    let address = if parts.host.starts_with('/') {
-        Address::Unix {
-            directory: PathBuf::from(&parts.host),
-            port,
-        }
-    } else {
-        Address::Tcp { host: parts.host, port }
-    };
-    let tls = tls(node, parts.sslmode.as_deref(), &address, report);
+    let hosts = hosts(node, &parts, report);
     Url {
-        address,
+        target: target(node, parts.target.as_deref(), hosts.len(), report),
+        tls: tls(node, parts.sslmode.as_deref(), &hosts, report),
+        hosts,
         user: parts.user,
         database: parts.database,
-        tls,
     }
 }
+
+/// Every server, with its port: of its own, or one for all.
+fn hosts(node: &Node<'_>, parts: &Parts, report: &mut Report<'_>) -> Vec<Address> {
+    let servers: Vec<(&str, &str)> = match &parts.hosts {
+        Some(hosts) => hosts.split(',').map(|host| (host, "")).collect(),
+        None => parts
+            .servers
+            .iter()
+            .map(|(host, port)| (host.as_str(), port.as_str()))
+            .collect(),
+    };
+    let given: Vec<&str> = parts.ports.iter().flat_map(|ports| ports.split(',')).collect();
+    if given.len() > 1 && given.len() != servers.len() {
+        let what = format!(
+            "{} names {} hosts and {} ports",
+            node.path(),
+            servers.len(),
+            given.len()
+        );
+        report.push(
+            node.error("config.value", what)
+                .repair("one port for all hosts, or one for each"),
+        );
+    }
+    let mut found = Vec::new();
+    for (at, (host, own)) in servers.into_iter().enumerate() {
+        if host.is_empty() {
+            let what = format!("{} names no host", node.path());
+            report.push(node.error("config.value", what).repair(EXAMPLE));
+        }
+        let port = given.get(at).or(given.first()).copied().unwrap_or(own);
+        let port = if port.is_empty() { Ok(5432) } else { port.parse() };
+        let port = port.unwrap_or_else(|_| {
+            let what = format!("{} has a port that is none", node.path());
+            report.push(node.error("config.value", what).repair(EXAMPLE));
+            0
+        });
+        found.push(match host.starts_with('/') {
+            true => Address::Unix {
+                directory: PathBuf::from(host),
+                port,
+            },
+            false => Address::Tcp {
+                host: host.to_owned(),
+                port,
+            },
+        });
+    }
+    found
+}
+
+/// Among several hosts only the primary has the slot, so it is what is looked for unless the URL says otherwise.
+fn target(node: &Node<'_>, written: Option<&str>, hosts: usize, report: &mut Report<'_>) -> Target {
+    match written {
+        None if hosts > 1 => Target::ReadWrite,
+        None | Some("any") => Target::Any,
+        Some("read-write" | "primary") => Target::ReadWrite,
+        Some(other) => {
+            let what = format!("target_session_attrs cannot be {other:?}: the slot is read on the primary");
+            report.push(Finding {
+                place: Some(node.part("target_session_attrs")),
+                ..node
+                    .error("config.value", what)
+                    .repair("target_session_attrs=read-write")
+            });
+            Target::ReadWrite
+        }
+    }
+}
+
+const KNOWN: [&str; 6] = ["sslmode", "target_session_attrs", "host", "port", "user", "dbname"];
 
 fn parts(node: &Node<'_>, rest: &str, report: &mut Report<'_>) -> Parts {
     let mut parts = Parts::default();
@@ -108,13 +156,14 @@ fn parts(node: &Node<'_>, rest: &str, report: &mut Report<'_>) -> Parts {
     if !password.is_empty() {
         literal_password(node, &format!(":{password}@"), report);
     }
-    let (host, port) = match server.strip_prefix('[').and_then(|server| server.split_once(']')) {
-        Some((host, port)) => (host, port.strip_prefix(':').unwrap_or(port)),
-        None => server.rsplit_once(':').unwrap_or((server, "")),
-    };
     parts.user = decode(node, user, report);
-    parts.host = decode(node, host, report);
-    parts.port = port.to_owned();
+    for server in server.split(',') {
+        let (host, port) = match server.strip_prefix('[').and_then(|server| server.split_once(']')) {
+            Some((host, port)) => (host, port.strip_prefix(':').unwrap_or(port)),
+            None => server.rsplit_once(':').unwrap_or((server, "")),
+        };
+        parts.servers.push((decode(node, host, report), port.to_owned()));
+    }
     parts.database = decode(node, database, report);
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, written) = pair.split_once('=').unwrap_or((pair, ""));
@@ -125,15 +174,18 @@ fn parts(node: &Node<'_>, rest: &str, report: &mut Report<'_>) -> Parts {
         let value = decode(node, written, report);
         match key {
             "sslmode" => parts.sslmode = Some(value),
-            "host" => parts.host = value,
-            "port" => parts.port = value,
+            "host" => parts.hosts = Some(value),
+            "port" => parts.ports = Some(value),
+            "target_session_attrs" => parts.target = Some(value),
             "user" => parts.user = value,
             "dbname" => parts.database = value,
+            "sslcert" => report.push(elsewhere(node, key, "client_cert = \"/etc/ssl/walbridge.pem\"")),
+            "sslkey" => report.push(elsewhere(node, key, "client_key = \"/etc/ssl/walbridge.key\"")),
             "sslrootcert" => report.push(elsewhere(node, key, "root_cert = \"/etc/ssl/legacy-ca.pem\"")),
             "channel_binding" => report.push(elsewhere(node, key, "channel_binding = \"prefer\"")),
             _ => {
                 let what = format!("unknown parameter {key} in {}", node.path());
-                let hint = nearest_or_list(key, &["sslmode", "host", "port", "user", "dbname"]);
+                let hint = nearest_or_list(key, &KNOWN);
                 report.push(Finding {
                     place: Some(node.part(key)),
                     ..node.error("config.unknown_key", what).repair(hint)
@@ -166,54 +218,45 @@ fn literal_password(node: &Node<'_>, spelling: &str, report: &mut Report<'_>) {
     );
 }
 
-fn tls(node: &Node<'_>, sslmode: Option<&str>, address: &Address, report: &mut Report<'_>) -> Tls {
-    let is_near = match address {
-        Address::Unix { .. } => true,
-        Address::Tcp { host, .. } => {
-            host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
-        }
+fn tls(node: &Node<'_>, sslmode: Option<&str>, hosts: &[Address], report: &mut Report<'_>) -> Tls {
+    let is_near = hosts.iter().all(Address::is_near);
+    let is_unix = hosts.iter().all(|address| matches!(address, Address::Unix { .. }));
+    let choices = "sslmode=verify-full, verify-ca, require, prefer or disable";
+    let Some(word) = sslmode else {
+        return if is_near { Tls::Disable } else { Tls::VerifyFull };
     };
-    let place = Some(node.part("sslmode"));
-    let (tls, finding) = match (sslmode, is_near) {
-        (None | Some("disable"), true) => return Tls::Disable,
-        (None, false) => return Tls::VerifyFull,
-        (Some("verify-full" | "require"), true) if matches!(address, Address::Unix { .. }) => {
+    let (tls, finding) = match Tls::of_word(word) {
+        Some(Tls::Require | Tls::VerifyCa | Tls::VerifyFull) if is_unix => {
             let what = "a Unix socket has no TLS";
             (Tls::Disable, node.error("config.value", what).repair("sslmode=disable"))
         }
-        (Some("verify-full"), _) => return Tls::VerifyFull,
-        (Some("disable"), false) => {
+        Some(tls @ (Tls::VerifyCa | Tls::VerifyFull)) => return tls,
+        Some(tls) if is_near => return tls,
+        Some(Tls::Disable) => {
             let what = "rows and the login travel without encryption: sslmode=disable to another machine";
             (
                 Tls::Disable,
                 node.warning("config.tls", what).repair("sslmode=verify-full"),
             )
         }
-        (Some("require"), is_near) => {
-            if is_near {
-                return Tls::Require;
-            }
-            let what = "sslmode=require does not look at the server's certificate";
-            (
-                Tls::Require,
-                node.warning("config.tls", what).repair("sslmode=verify-full"),
-            )
+        Some(tls) => {
+            let what = if tls == Tls::Prefer {
+                "sslmode=prefer goes on without encryption where somebody in between says that there is none"
+            } else {
+                "sslmode=require does not look at the server's certificate"
+            };
+            (tls, node.warning("config.tls", what).repair("sslmode=verify-full"))
         }
-        (Some(later @ ("allow" | "prefer" | "verify-ca")), _) => {
-            let finding = node.not_yet(&format!("sslmode={later}"));
-            (
-                Tls::VerifyFull,
-                finding.repair("sslmode=verify-full, require or disable"),
-            )
+        None if word == "allow" => {
+            let what = "sslmode=allow is not spoken: it sends the login without encryption first";
+            (Tls::VerifyFull, node.error("config.value", what).repair(choices))
         }
-        (Some(other), _) => {
-            let finding = node.error("config.value", format!("sslmode cannot be {other:?}"));
-            (
-                Tls::VerifyFull,
-                finding.repair("sslmode=verify-full, require or disable"),
-            )
+        None => {
+            let what = format!("sslmode cannot be {word:?}");
+            (Tls::VerifyFull, node.error("config.value", what).repair(choices))
         }
     };
+    let place = Some(node.part("sslmode"));
     report.push(Finding { place, ..finding });
     tls
 }

@@ -162,6 +162,48 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "unknown parameter sslmod",
         "`sslmode`",
     ),
+    (
+        "shop\"\n[kafka]",
+        "shop?target_session_attrs=standby\"\n[kafka]",
+        "target_session_attrs cannot be \"standby\"",
+        "target_session_attrs=read-write",
+    ),
+    (
+        "shop\"\n[kafka]",
+        "shop?host=a,b,c&port=1,2\"\n[kafka]",
+        "source.url names 3 hosts and 2 ports",
+        "one port for all hosts, or one for each",
+    ),
+    (
+        "shop\"\n[kafka]",
+        "shop?sslmode=allow\"\n[kafka]",
+        "sslmode=allow is not spoken",
+        "sslmode=verify-full",
+    ),
+    (
+        "[kafka]",
+        "client_cert = \"a.pem\"\n[kafka]",
+        "source.client_cert has no key",
+        "client_key = ",
+    ),
+    (
+        "legacy-db/shop\"\n[kafka]",
+        "localhost/shop\"\nchannel_binding = \"require\"\n[kafka]",
+        "channel_binding = \"require\" needs TLS",
+        "sslmode=verify-full",
+    ),
+    (
+        "[kafka]",
+        "password = { command = [] }\n[kafka]",
+        "source.password.command names no program",
+        "{ command = ",
+    ),
+    (
+        "[kafka]",
+        "password = { command = [\"false\"] }\n[kafka]",
+        "cannot get a secret from the program false: it ended with exit status: 1",
+        "",
+    ),
     ("postgresql://", "mysql://", "must start with postgresql://", ""),
     (
         "[backfill]",

@@ -10,7 +10,7 @@ use crate::config::file::report::Secrets;
 use crate::config::{Backfill, Colour, Config, Invalid, Loaded, SinkChoice, fingerprint, load_with, render};
 use crate::finding::{Cause, Finding, Severity};
 use crate::mapping::entity::{CodeValue, Move, Source};
-use crate::source::postgres::settings::{Address, Publish, Tls};
+use crate::source::postgres::settings::{Address, Login, Publish, Target, Tls};
 
 const GOOD: &str = r#"[bridge]
 name = "shop"
@@ -75,8 +75,8 @@ fn a_good_config_becomes_settings() {
     let config = good(GOOD);
     assert_eq!(config.name, "shop");
     assert_eq!(config.source.slot, "walbridge_shop");
-    assert_eq!(config.source.user, "walbridge");
-    assert_eq!(config.source.tls, Tls::VerifyFull);
+    assert_eq!(config.source.login.user, "walbridge");
+    assert_eq!(config.source.login.trust.tls, Tls::VerifyFull);
     assert_eq!(config.source.buffer_bytes_max, 8 << 20);
     assert_eq!(config.kafka.queue_bytes_max, 16 << 20);
     assert_eq!(config.kafka.record_bytes_max, 1_000_000);
@@ -117,32 +117,52 @@ fn variables_are_filled_in_and_escaped() {
 
 #[test]
 fn addresses_are_read_as_libpq_reads_them() {
-    let of = |url: &str| good(&GOOD.replace("postgresql://walbridge@legacy-db/shop", url)).source;
+    let of = |url: &str| {
+        good(&GOOD.replace("postgresql://walbridge@legacy-db/shop", url))
+            .source
+            .login
+    };
     let tcp = |host: &str, port| Address::Tcp {
         host: host.to_owned(),
         port,
     };
-    let unix = of("postgresql://w@/shop?host=/run/postgresql&port=5433");
-    assert_eq!(
-        unix.address,
-        Address::Unix {
-            directory: PathBuf::from("/run/postgresql"),
-            port: 5433
-        }
-    );
-    assert_eq!(unix.tls, Tls::Disable);
-    assert_eq!(
-        of("postgres://w@%2Ftmp/shop").address,
-        Address::Unix {
-            directory: PathBuf::from("/tmp"),
-            port: 5432
-        }
-    );
-    assert_eq!(of("postgresql://w@[::1]:7/shop").address, tcp("::1", 7));
+    let unix = |directory: &str, port| Address::Unix {
+        directory: PathBuf::from(directory),
+        port,
+    };
+    let socket = of("postgresql://w@/shop?host=/run/postgresql&port=5433");
+    assert_eq!(socket.hosts, [unix("/run/postgresql", 5433)]);
+    assert_eq!(socket.trust.tls, Tls::Disable);
+    assert_eq!(of("postgres://w@%2Ftmp/shop").hosts, [unix("/tmp", 5432)]);
+    assert_eq!(of("postgresql://w@[::1]:7/shop").hosts, [tcp("::1", 7)]);
     assert_eq!(of("postgresql://w%40x@127.0.0.1/shop").user, "w@x");
-    assert_eq!(of("postgresql://w@127.0.0.1/shop").tls, Tls::Disable);
-    assert_eq!(of("postgresql://w@db/shop?sslmode=require").tls, Tls::Require);
-    assert_eq!(of("postgresql://w@db:1/shop?sslmode=disable").tls, Tls::Disable);
+    let tls = |url: &str| of(url).trust.tls;
+    assert_eq!(tls("postgresql://w@127.0.0.1/shop"), Tls::Disable);
+    for (word, mode) in Tls::WORDS {
+        assert_eq!(tls(&format!("postgresql://w@db:1/shop?sslmode={word}")), mode);
+    }
+}
+
+#[test]
+fn of_several_servers_the_primary_is_looked_for() {
+    let of = |url: &str| {
+        good(&GOOD.replace("postgresql://walbridge@legacy-db/shop", url))
+            .source
+            .login
+    };
+    let written = |login: &Login| login.hosts.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let several = of("postgresql://w@db-1,db-2:7,[::1]/shop");
+    assert_eq!(written(&several), ["db-1:5432", "db-2:7", "[::1]:5432"]);
+    assert_eq!(several.target, Target::ReadWrite);
+    let listed = of("postgresql://w@/shop?host=db-1,db-2&port=1,2&target_session_attrs=any");
+    assert_eq!(written(&listed), ["db-1:1", "db-2:2"]);
+    assert_eq!(listed.target, Target::Any);
+    assert_eq!(written(&of("postgresql://w@/shop?host=a,b&port=9")), ["a:9", "b:9"]);
+    assert_eq!(
+        of("postgresql://w@db/shop?target_session_attrs=read-write").target,
+        Target::ReadWrite
+    );
+    assert_eq!(of("postgresql://w@db/shop").target, Target::Any);
 }
 
 #[test]

@@ -208,11 +208,7 @@ impl Source for Postgres {
         let waited = self.held.take().is_none();
         let mut sql = match self.sql.take().filter(|_| waited) {
             Some(sql) => sql,
-            None => {
-                // First by our own connection, which never sends a password in the clear to somebody unverified.
-                drop(connect::connect(&self.settings, self.timing.server_timeout)?);
-                Sql::connect(&self.settings)?
-            }
+            None => Sql::connect(&self.settings)?,
         };
         // After an error the connection is not used again.
         let hold = self.take(&mut sql)?;

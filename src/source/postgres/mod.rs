@@ -15,6 +15,7 @@ pub mod setup;
 pub mod slot;
 pub mod sql;
 mod stream;
+pub mod trust;
 pub mod watch;
 
 pub use crate::source::postgres::follow::{Beginning, Postgres, compare};

@@ -206,17 +206,20 @@ fn role(sql: &mut Sql, settings: &Settings) -> Result<Vec<Finding>, SourceError>
     if get::<bool>(&row, 0)? || get::<bool>(&row, 1)? {
         return Ok(Vec::new());
     }
-    let what = format!("the role {} may not replicate", settings.user);
+    let what = format!("the role {} may not replicate", settings.login.user);
     Ok(vec![
         error("source.role_replication", what)
             .because("the server refuses to stream to it")
-            .repair(format!("ALTER ROLE {} REPLICATION;", quote::ident(&settings.user))),
+            .repair(format!(
+                "ALTER ROLE {} REPLICATION;",
+                quote::ident(&settings.login.user)
+            )),
     ])
 }
 
 /// What keeps the role from reading the rows of a table; the stream does without.
 pub fn unreadable(settings: &Settings, table: &TableFacts) -> Option<Finding> {
-    let (name, role) = (&table.name, quote::ident(&settings.user));
+    let (name, role) = (&table.name, quote::ident(&settings.login.user));
     let note = |code, what| {
         Finding::note(Cause::Surroundings, code, what).because("the stream does without; old rows cannot be told")
     };
@@ -225,7 +228,7 @@ pub fn unreadable(settings: &Settings, table: &TableFacts) -> Option<Finding> {
         Access::Denied => Some(
             note(
                 "source.select",
-                format!("the role {} may not read the table {name}", settings.user),
+                format!("the role {} may not read the table {name}", settings.login.user),
             )
             .repair(format!(
                 "GRANT USAGE ON SCHEMA {} TO {role}; GRANT SELECT ON {} TO {role};",
@@ -238,7 +241,7 @@ pub fn unreadable(settings: &Settings, table: &TableFacts) -> Option<Finding> {
                 "source.row_security",
                 format!(
                     "row-level security hides rows of the table {name} from the role {}",
-                    settings.user
+                    settings.login.user
                 ),
             )
             .repair(format!("ALTER ROLE {role} BYPASSRLS;")),

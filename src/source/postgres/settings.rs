@@ -1,10 +1,12 @@
 //! What the source needs to know, complete and valid.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::flow::table::TableName;
 use crate::secret::Secret;
+pub use crate::source::postgres::trust::{Binding, ClientCert, Md5, Tls, Trust};
 
 /// Parameters on which the text of a value depends. A row that is read by a query must have the same text as when the
 /// stream tells it, or it would seem changed: both sessions begin with these, whatever the role or the database has set.
@@ -21,18 +23,8 @@ pub(in crate::source::postgres) const VALUE_TEXT: [(&str, &str); 7] = [
 /// How to reach the legacy database, and what of it is followed.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// Where it listens.
-    pub address: Address,
-    /// Role.
-    pub user: String,
-    /// Password, where the role has one.
-    pub password: Option<Secret>,
-    /// Database.
-    pub database: String,
-    /// TLS.
-    pub tls: Tls,
-    /// PEM bundle to verify the server with; none: the system's store.
-    pub root_cert: Option<PathBuf>,
+    /// How to log in.
+    pub login: Login,
     /// Name of the slot.
     pub slot: String,
     /// Name of the publication; `<publication>_inserts` is the second one.
@@ -71,15 +63,52 @@ pub enum Address {
     },
 }
 
-/// `sslmode`
+impl Address {
+    /// Whether it is this machine.
+    pub fn is_near(&self) -> bool {
+        match self {
+            Self::Unix { .. } => true,
+            Self::Tcp { host, .. } => {
+                host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Tcp { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Tcp { host, port } => write!(f, "{host}:{port}"),
+            Self::Unix { directory, port } => write!(f, "{}/.s.PGSQL.{port}", directory.display()),
+        }
+    }
+}
+
+/// How to log in: to whom, as whom, and what must hold before.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// Where servers listen, in the order in which they are tried.
+    pub hosts: Vec<Address>,
+    /// Which of them will do.
+    pub target: Target,
+    /// Role.
+    pub user: String,
+    /// Password, where the role has one.
+    pub password: Option<Secret>,
+    /// Database.
+    pub database: String,
+    /// TLS, and what may prove the password.
+    pub trust: Trust,
+}
+
+/// `target_session_attrs`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tls {
-    /// No TLS.
-    Disable,
-    /// TLS without a look at the certificate.
-    Require,
-    /// TLS with a verified chain and name.
-    VerifyFull,
+pub enum Target {
+    /// The first that answers.
+    Any,
+    /// The first that is no standby.
+    ReadWrite,
 }
 
 /// `create`
@@ -113,15 +142,17 @@ pub enum Publish {
 #[cfg(test)]
 pub(crate) fn example() -> Settings {
     Settings {
-        address: Address::Tcp {
-            host: "localhost".to_owned(),
-            port: 5432,
+        login: Login {
+            hosts: vec![Address::Tcp {
+                host: "localhost".to_owned(),
+                port: 5432,
+            }],
+            target: Target::Any,
+            user: "walbridge".to_owned(),
+            password: None,
+            database: "shop".to_owned(),
+            trust: Trust::of(Tls::Disable),
         },
-        user: "walbridge".to_owned(),
-        password: None,
-        database: "shop".to_owned(),
-        tls: Tls::Disable,
-        root_cert: None,
         slot: "walbridge_shop".to_owned(),
         publication: "walbridge_shop".to_owned(),
         create: Create::Never,

@@ -167,10 +167,10 @@ pub fn check_slot(facts: Option<&SlotFacts>, settings: &Settings) -> Vec<Finding
             .because("it belongs to another program")
             .repair("name another `slot` in [source], then: walbridge setup --apply"),
         );
-    } else if facts.database != settings.database {
+    } else if facts.database != settings.login.database {
         let what = format!(
             "the slot {name} belongs to the database {}, not to {}",
-            facts.database, settings.database
+            facts.database, settings.login.database
         );
         out.push(
             error("source.slot_database", what)

@@ -169,7 +169,7 @@ fn a_cursor_of_another_key_and_hidden_rows_halt() {
         "DROP ROLE IF EXISTS wb_chunk; CREATE ROLE wb_chunk LOGIN; GRANT SELECT ON one TO wb_chunk; \
          INSERT INTO one VALUES (1); ALTER TABLE one ENABLE ROW LEVEL SECURITY",
     );
-    world.settings.user = "wb_chunk".to_owned();
+    world.settings.login.user = "wb_chunk".to_owned();
     let mut by_role = reader(&world);
     assert_eq!(
         halted(by_role.read(&plan, None, 9, ALL)).code,
@@ -201,7 +201,7 @@ fn nothing_is_read_while_a_commit_waits_for_a_standby() {
             sql.run("INSERT INTO public.one VALUES (1)").unwrap();
         }
     });
-    world.settings.user = "wb_chunk".to_owned();
+    world.settings.login.user = "wb_chunk".to_owned();
     let mut reader = reader(&world);
     assert_eq!(halted(reader.read(&plan, None, 9, ALL)).code, "backfill.waits_hidden");
     world.run("GRANT pg_read_all_stats TO wb_chunk");

@@ -97,7 +97,7 @@ fn values_are_read_as_the_stream_tells_them() {
         return;
     };
     wide(&mut world);
-    let database = walbridge::source::postgres::sql::quote::ident(&world.settings.database);
+    let database = walbridge::source::postgres::sql::quote::ident(&world.settings.login.database);
     for (name, value) in [
         ("DateStyle", "German"),
         ("IntervalStyle", "iso_8601"),

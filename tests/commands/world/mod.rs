@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 use walbridge::flow::position::Lsn;
+use walbridge::source::postgres::settings::{Tls, Trust};
 use walbridge::source::postgres::sql::Sql;
 
 use crate::world::broker::Broker;
@@ -77,10 +78,10 @@ impl World {
             return None;
         };
         let name = format!("c{}_{test}", std::process::id());
-        let mut root = Sql::connect_as(url, None).unwrap();
+        let mut root = Sql::connect_as(url, &Trust::of(Tls::Disable)).unwrap();
         root.run(&format!("CREATE DATABASE {name} TEMPLATE template0 {options}"))
             .unwrap();
-        let mut admin = Sql::connect_as(&in_database(url, &name), None).unwrap();
+        let mut admin = Sql::connect_as(&in_database(url, &name), &Trust::of(Tls::Disable)).unwrap();
         admin.run("SET search_path = public").unwrap();
         admin.run(TABLE).unwrap();
         let world = Self {
@@ -102,7 +103,7 @@ impl World {
 
     /// Another session of the superuser.
     pub(crate) fn another_session(&self) -> Sql {
-        Sql::connect_as(&self.url(), None).unwrap()
+        Sql::connect_as(&self.url(), &Trust::of(Tls::Disable)).unwrap()
     }
 
     /// The URL of the test's database, for a superuser.
@@ -223,7 +224,7 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        let Ok(mut root) = Sql::connect_as(&self.root_url, None) else {
+        let Ok(mut root) = Sql::connect_as(&self.root_url, &Trust::of(Tls::Disable)) else {
             return;
         };
         let slots = format!("FROM pg_replication_slots WHERE database = '{}'", self.name);

@@ -1,81 +1,40 @@
-//! Start-up: TLS where it is asked for, the session's parameters, and the password.
+//! Start-up: the session's parameters, and the password.
 
-use std::io::{Read as _, Write as _};
-use std::sync::Arc;
 use std::time::Duration;
 
 use postgres_protocol::authentication::md5_hash;
-use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
-use rustls::ClientConnection;
-use rustls::pki_types::ServerName;
-use socket2::Socket;
+use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, SCRAM_SHA_256_PLUS, ScramSha256};
 
-use crate::finding::{Cause, Finding};
 use crate::source::SourceError;
-use crate::source::postgres::connect::line::Line;
-use crate::source::postgres::connect::{Connection, closed, lost, no_postgresql, wire};
-use crate::source::postgres::settings::{Address, Settings, Tls, VALUE_TEXT};
-use crate::source::postgres::sql::{halt, password, password_missing, refusal, tls_unsupported, trust, unverified};
-
-/// Asks for TLS and shakes hands.
-pub(super) fn encrypt(socket: Socket, settings: &Settings) -> Result<Line, SourceError> {
-    let mut answer = [0u8];
-    { &socket }
-        .write_all(&wire::ssl_request())
-        .map_err(|error| lost(&error))?;
-    // One byte and no more: whatever else came before the handshake would be taken for the server's word.
-    let count = { &socket }.read(&mut answer).map_err(|error| lost(&error))?;
-    match (count, answer) {
-        (0, _) => return Err(closed()),
-        (_, [b'S']) => {}
-        (_, [b'N']) => {
-            return Err(tls_unsupported());
-        }
-        // A server that refuses at once, such as one with too many connections, or one that is starting.
-        (_, [b'E']) => return Err(SourceError::Transient("PostgreSQL refused the connection".to_owned())),
-        (_, [other]) => {
-            return Err(no_postgresql(&format!(
-                "it answers 0x{other:02X} to the request for TLS"
-            )));
-        }
-    }
-    let host = match &settings.address {
-        Address::Tcp { host, .. } => host.clone(),
-        Address::Unix { .. } => String::new(),
-    };
-    let unusable = |what: String| halt(Finding::error(Cause::Config, "source.tls", what));
-    let name = ServerName::try_from(host)
-        .map_err(|_| unusable("the host in `url` is no name that a certificate can carry".to_owned()))?;
-    let config = trust::config(settings.tls, settings.root_cert.as_deref())?;
-    let connection = ClientConnection::new(Arc::new(config), name)
-        .map_err(|error| unusable(format!("cannot set up TLS: {error}")))?;
-    Line::encrypted(socket, connection).map_err(|error| {
-        match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-            Some(rustls::Error::InvalidCertificate(reason)) => unverified(reason),
-            _ => lost(&error),
-        }
-    })
-}
+use crate::source::postgres::connect::demand::{self, Standing};
+use crate::source::postgres::connect::{Connection, no_postgresql, wire};
+use crate::source::postgres::settings::{Address, Binding, Login, VALUE_TEXT};
+use crate::source::postgres::sql::{halt, password, password_missing, refusal};
 
 /// Begins the session. Every parameter on which the text of a value depends is set here: what the role or the database
 /// has set for it would otherwise change what is published.
-pub(super) fn start_up(connection: &mut Connection, settings: &Settings, timeout: Duration) -> Result<(), SourceError> {
+pub(super) fn start_up(
+    connection: &mut Connection,
+    (address, login): (&Address, &Login),
+    timeout: Duration,
+) -> Result<(), SourceError> {
     let timeout = format!("{}ms", timeout.as_millis());
     let mut parameters = vec![
-        ("user", settings.user.as_str()),
-        ("database", settings.database.as_str()),
+        ("user", login.user.as_str()),
+        ("database", login.database.as_str()),
         ("replication", "database"),
         ("application_name", "walbridge"),
         ("wal_sender_timeout", timeout.as_str()),
     ];
     parameters.extend(VALUE_TEXT);
     connection.send(&wire::startup(&parameters))?;
+    let mut asked = Some(Standing::of(address, &login.trust));
     loop {
         let (tag, body) = connection.receive()?;
         match tag {
             b'R' => {
                 let body = connection.inbox.get(body).to_vec();
-                authenticate(connection, settings, &body)?;
+                authenticate(connection, login, (asked.take(), &body))?;
             }
             b'E' => {
                 let refused = wire::refused(connection.inbox.get(body));
@@ -88,57 +47,68 @@ pub(super) fn start_up(connection: &mut Connection, settings: &Settings, timeout
     }
 }
 
-/// Answers one request (<https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP>).
-fn authenticate(connection: &mut Connection, settings: &Settings, mut body: &[u8]) -> Result<(), SourceError> {
-    let kind = wire::take_u32(&mut body);
-    if kind == Some(0) {
+/// Answers one request (<https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-START-UP>); what the
+/// server asks for first must suit where the connection stands.
+fn authenticate(
+    connection: &mut Connection,
+    login: &Login,
+    (first, mut body): (Option<Standing>, &[u8]),
+) -> Result<(), SourceError> {
+    let kind = wire::take_u32(&mut body).unwrap_or(u32::MAX);
+    if let Some(standing) = first {
+        standing.may_ask(kind).map_err(SourceError::Halt)?;
+    }
+    if kind == demand::OK {
         return Ok(());
     }
-    let clear = match &settings.address {
-        Address::Tcp { .. } => settings.tls == Tls::VerifyFull,
-        Address::Unix { .. } => true,
-    };
-    if kind == Some(3) && !clear {
-        return Err(halt(
-            Finding::error(
-                Cause::Surroundings,
-                "source.password_in_the_clear",
-                "PostgreSQL asks for the password in the clear, on a connection that is not verified",
-            )
-            .because("whoever answers in its place would learn it")
-            .repair("scram-sha-256 instead of password in pg_hba.conf, or sslmode=verify-full in `url`"),
-        ));
+    if first.is_none() {
+        return Err(no_postgresql("it asks for a login twice"));
     }
-    if !matches!(kind, Some(3 | 5 | 10)) {
-        return Err(halt(
-            Finding::error(
-                Cause::Surroundings,
-                "source.authentication_unknown",
-                "PostgreSQL asks for a way to authenticate that is not spoken (GSSAPI, SSPI or an unknown one)",
-            )
-            .repair("scram-sha-256 for this role in pg_hba.conf"),
-        ));
-    }
-    let Some(secret) = password(settings)? else {
+    let Some(secret) = password(login)? else {
         return Err(password_missing());
     };
     match kind {
-        Some(3) => connection.send(&wire::password(secret.expose())),
-        Some(5) => {
+        demand::CLEAR => connection.send(&wire::password(secret.expose())),
+        demand::MD5 => {
             let salt = body.first_chunk::<4>().copied().unwrap_or_default();
-            let digest = md5_hash(settings.user.as_bytes(), secret.expose().as_bytes(), salt);
+            let digest = md5_hash(login.user.as_bytes(), secret.expose().as_bytes(), salt);
             connection.send(&wire::password(&digest))
         }
-        _ => scram(connection, body, secret.expose()),
+        _ => scram(connection, (login.trust.binding, body), secret.expose()),
     }
 }
 
-fn scram(connection: &mut Connection, offered: &[u8], password: &str) -> Result<(), SourceError> {
-    if !wire::mechanisms(offered).contains(&SCRAM_SHA_256.as_bytes()) {
-        return Err(no_postgresql("it offers no SCRAM-SHA-256"));
+/// How the proof is bound to the server's certificate, and the mechanism of that (RFC 5802, section 6).
+fn bound(
+    end_point: Option<Vec<u8>>,
+    binding: Binding,
+    offered: &[u8],
+) -> Result<(ChannelBinding, &'static str), SourceError> {
+    let mechanisms = wire::mechanisms(offered);
+    let is_offered = |name: &str| mechanisms.contains(&name.as_bytes());
+    let end_point = end_point.filter(|_| binding != Binding::Disable);
+    match end_point {
+        Some(digest) if is_offered(SCRAM_SHA_256_PLUS) => {
+            Ok((ChannelBinding::tls_server_end_point(digest), SCRAM_SHA_256_PLUS))
+        }
+        _ if binding == Binding::Require => {
+            let why = match end_point {
+                Some(_) => "it offers no SCRAM-SHA-256-PLUS",
+                None => "there is no TLS, or the signature of its certificate has no digest",
+            };
+            Err(halt(demand::unbound(why)))
+        }
+        _ if !is_offered(SCRAM_SHA_256) => Err(no_postgresql("it offers no SCRAM-SHA-256")),
+        // The server refuses this where it did offer binding, and somebody in between took the offer out.
+        Some(_) => Ok((ChannelBinding::unrequested(), SCRAM_SHA_256)),
+        None => Ok((ChannelBinding::unsupported(), SCRAM_SHA_256)),
     }
-    let mut scram = ScramSha256::new(password.as_bytes(), ChannelBinding::unsupported());
-    connection.send(&wire::sasl_begin(SCRAM_SHA_256, scram.message()))?;
+}
+
+fn scram(connection: &mut Connection, (binding, offered): (Binding, &[u8]), password: &str) -> Result<(), SourceError> {
+    let (bound, mechanism) = bound(connection.line.end_point(), binding, offered)?;
+    let mut scram = ScramSha256::new(password.as_bytes(), bound);
+    connection.send(&wire::sasl_begin(mechanism, scram.message()))?;
     // A server that does not know the password cannot prove itself either.
     let unproven = |error: std::io::Error| no_postgresql(&format!("its part of SCRAM is wrong: {error}"));
     let challenge = continuation(connection, 11)?;

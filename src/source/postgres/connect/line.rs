@@ -7,10 +7,12 @@
 use std::io::{self, Read as _, Write as _};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustls::ClientConnection;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection};
 use socket2::Socket;
 
 use crate::source::postgres::connect::socket::{self, Gather};
+use crate::source::postgres::trust;
 
 /// Ciphertext that is read at once.
 const CIPHER_BYTES: usize = 256 << 10;
@@ -110,8 +112,12 @@ impl Line {
         }
     }
 
-    /// With TLS, after the handshake.
-    pub(super) fn encrypted(socket: Socket, mut connection: ClientConnection) -> io::Result<Self> {
+    /// With TLS: shakes hands.
+    ///
+    /// # Errors
+    /// Where the handshake fails, with rustls' own error inside.
+    pub(super) fn encrypted(socket: Socket, config: Arc<ClientConfig>, name: ServerName<'static>) -> io::Result<Self> {
+        let mut connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
         while connection.is_handshaking() {
             connection.complete_io(&mut { &socket })?;
         }
@@ -119,6 +125,13 @@ impl Line {
         *lock(&out.sender.crypt) = Some(Box::new(connection));
         out.cipher = vec![0; CIPHER_BYTES];
         Ok(out)
+    }
+
+    /// What a proof of the password can be bound to; none without TLS.
+    pub(super) fn end_point(&self) -> Option<Vec<u8>> {
+        let crypt = lock(&self.sender.crypt);
+        let certificates = crypt.as_ref()?.peer_certificates()?;
+        trust::binding::end_point(certificates.first()?)
     }
 
     /// The end that sends.

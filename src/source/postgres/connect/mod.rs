@@ -6,17 +6,21 @@ use std::io;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::finding::{Cause, Finding};
 use crate::source::SourceError;
-use crate::source::postgres::settings::{Address, Settings, Tls};
+use crate::source::postgres::settings::{Address, Settings};
 use crate::source::postgres::sql::{halt, refusal};
+use crate::source::postgres::trust;
 
+pub(in crate::source::postgres) mod demand;
+pub(in crate::source::postgres) mod encrypt;
 mod greet;
+pub(in crate::source::postgres) mod hosts;
 pub(crate) mod inbox;
 mod line;
-mod socket;
+pub(in crate::source::postgres) mod socket;
 pub(crate) mod wire;
 
+use crate::source::postgres::connect::encrypt::Agreed;
 use crate::source::postgres::connect::inbox::{Inbox, Peek};
 pub(crate) use crate::source::postgres::connect::line::{Line, Link, Sender};
 pub(crate) use crate::source::postgres::connect::socket::Gather;
@@ -59,11 +63,19 @@ pub(in crate::source::postgres) const AS_IT_IS: &str = "SELECT set_config('clien
 /// # Errors
 /// See [`SourceError`]: sorted as [`crate::source::postgres::sql::Sql::connect`] does.
 pub(crate) fn connect(settings: &Settings, server_timeout: Duration) -> Result<Connection, SourceError> {
-    let socket = socket::dial(&settings.address)?;
-    let line = match (&settings.address, settings.tls) {
-        (Address::Unix { .. }, _) => Line::plain(socket, Link::Unix),
-        (Address::Tcp { .. }, Tls::Disable) => Line::plain(socket, Link::Tcp),
-        (Address::Tcp { .. }, Tls::Require | Tls::VerifyFull) => greet::encrypt(socket, settings)?,
+    let enter = |address: &Address| enter(address, settings, server_timeout);
+    hosts::first_fit(&settings.login, enter, |connection| {
+        let answer = connection.ask("SELECT pg_catalog.pg_is_in_recovery()")?;
+        Ok(answer.first().and_then(|row| row.first()) == Some(&Some("t".to_owned())))
+    })
+}
+
+fn enter(address: &Address, settings: &Settings, server_timeout: Duration) -> Result<Connection, SourceError> {
+    let socket = socket::dial(address)?;
+    let line = match encrypt::agree(&socket, address, &settings.login.trust)? {
+        Agreed::Plain if matches!(address, Address::Unix { .. }) => Line::plain(socket, Link::Unix),
+        Agreed::Plain => Line::plain(socket, Link::Tcp),
+        Agreed::Tls { config, name } => Line::encrypted(socket, config, name).map_err(|error| lost(&error))?,
     };
     let mut connection = Connection {
         line,
@@ -72,7 +84,7 @@ pub(crate) fn connect(settings: &Settings, server_timeout: Duration) -> Result<C
             settings.row_bytes_max.saturating_add(ANSWER_BYTES_MAX),
         ),
     };
-    greet::start_up(&mut connection, settings, server_timeout)?;
+    greet::start_up(&mut connection, (address, &settings.login), server_timeout)?;
     connection.ask(SESSION)?;
     connection.ask(AS_IT_IS)?;
     Ok(connection)
@@ -154,8 +166,11 @@ impl Connection {
     }
 }
 
-/// The connection is lost.
+/// The connection is lost, or never came about for a reason of TLS.
 pub(crate) fn lost(error: &io::Error) -> SourceError {
+    if let Some(finding) = trust::refused::found(error) {
+        return halt(finding);
+    }
     let late = matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut);
     let why = if late {
         "no answer in time".to_owned()
@@ -172,12 +187,5 @@ pub(crate) fn closed() -> SourceError {
 
 /// Something else listens there.
 fn no_postgresql(what: &str) -> SourceError {
-    halt(
-        Finding::error(
-            Cause::Config,
-            "source.not_postgresql",
-            format!("what listens at the address does not speak PostgreSQL's protocol: {what}"),
-        )
-        .repair("name PostgreSQL's own host and port in `url` of [source]"),
-    )
+    halt(demand::no_postgresql(what))
 }

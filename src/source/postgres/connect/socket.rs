@@ -21,7 +21,7 @@ const SEND_MAX: Duration = Duration::from_secs(10);
 const RECEIVE_BUFFER_BYTES: usize = 256 << 10;
 
 /// Connects to the first address that answers.
-pub(super) fn dial(address: &Address) -> Result<Socket, SourceError> {
+pub(in crate::source::postgres) fn dial(address: &Address) -> Result<Socket, SourceError> {
     let begun = Instant::now();
     let mut last = None;
     let places = match address {
@@ -50,11 +50,7 @@ pub(super) fn dial(address: &Address) -> Result<Socket, SourceError> {
 }
 
 fn unreachable(address: &Address, error: &io::Error) -> SourceError {
-    let place = match address {
-        Address::Tcp { host, port } => format!("{host}:{port}"),
-        Address::Unix { directory, port } => directory.join(format!(".s.PGSQL.{port}")).display().to_string(),
-    };
-    SourceError::Transient(format!("cannot reach PostgreSQL at {place}: {error}"))
+    SourceError::Transient(format!("cannot reach PostgreSQL at {address}: {error}"))
 }
 
 fn open(place: &SockAddr, limit: Duration) -> io::Result<Socket> {

@@ -30,7 +30,7 @@ pub fn grant(sql: &mut Sql, settings: &Settings) -> Result<Granted, SourceError>
 fn complete(sql: &mut Sql, settings: &Settings) -> Result<bool, SourceError> {
     let role = sql.ask(
         "SELECT rolcanlogin AND (rolreplication OR rolsuper) FROM pg_roles WHERE rolname = $1",
-        &[&settings.user],
+        &[&settings.login.user],
     )?;
     match role.first() {
         Some(row) if get(row, 0)? => {}
@@ -38,7 +38,7 @@ fn complete(sql: &mut Sql, settings: &Settings) -> Result<bool, SourceError> {
     }
     let row = sql.one(
         "SELECT has_database_privilege($1, $2, 'CONNECT')",
-        &[&settings.user, &settings.database],
+        &[&settings.login.user, &settings.login.database],
     )?;
     if !get(&row, 0)? {
         return Ok(false);
@@ -47,7 +47,7 @@ fn complete(sql: &mut Sql, settings: &Settings) -> Result<bool, SourceError> {
         let table = followed.name.quoted();
         let row = sql.one(
             "SELECT has_schema_privilege($1, $2, 'USAGE') AND has_table_privilege($1, $3, 'SELECT')",
-            &[&settings.user, &followed.name.schema, &table],
+            &[&settings.login.user, &followed.name.schema, &table],
         )?;
         if !get(&row, 0)? {
             return Ok(false);

@@ -49,9 +49,9 @@ fn role_values(settings: &Settings) -> Vec<(&'static str, String)> {
     let schemas: BTreeSet<&str> = settings.tables.iter().map(|one| one.name.schema.as_str()).collect();
     let tables: Vec<String> = settings.tables.iter().map(|one| one.name.quoted()).collect();
     vec![
-        ("role", quote::ident(&settings.user)),
-        ("role_text", quote::literal(&settings.user)),
-        ("database", quote::ident(&settings.database)),
+        ("role", quote::ident(&settings.login.user)),
+        ("role_text", quote::literal(&settings.login.user)),
+        ("database", quote::ident(&settings.login.database)),
         (
             "schemas",
             schemas.into_iter().map(quote::ident).collect::<Vec<_>>().join(", "),

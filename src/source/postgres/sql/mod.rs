@@ -1,39 +1,27 @@
 //! An SQL connection for questions about the catalogue and for the set-up: blocking, and beside the hot path.
 
-use std::path::Path;
 use std::time::Duration;
 
-use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, NoTls, Row, SimpleQueryMessage};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::{Client, Config, Row, SimpleQueryMessage};
 
 use crate::finding::{Cause, Finding};
 use crate::secret::{Revealed, Secret};
 use crate::source::SourceError;
-use crate::source::postgres::settings::{Address, Settings, Tls};
+use crate::source::postgres::settings::{Login, Settings, Trust};
 use crate::source::postgres::sql::refusal::source_error;
 
 mod copied;
 pub(in crate::source::postgres) mod entrance;
+mod open;
 pub mod quote;
 mod refusal;
-pub(in crate::source::postgres) mod trust;
+mod wary;
 
-pub(crate) use crate::source::postgres::sql::refusal::{
-    Refusal, password_missing, refusal, tls_unsupported, unverified,
-};
-
-/// How long a connect may take.
-const CONNECT_MAX: Duration = Duration::from_secs(10);
+pub(crate) use crate::source::postgres::sql::refusal::{Refusal, password_missing, refusal, tls_unsupported};
 
 /// How long one statement may take before the connection counts as lost.
 const ANSWER_MAX: Duration = Duration::from_secs(120);
-
-/// A server's own limits must not end our session, and no name of ours may mean another schema's.
-const SESSION: &str = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle_in_transaction_session_timeout = 0; \
-     SET search_path = pg_catalog; SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; \
-     SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')";
 
 /// A connection with a runtime of its own.
 pub struct Sql {
@@ -57,88 +45,24 @@ impl Sql {
     /// A halt where the server refuses the role, the password, the database or the certificate does not verify;
     /// transient where it cannot be reached.
     pub fn connect(settings: &Settings) -> Result<Self, SourceError> {
+        let login = &settings.login;
         let mut config = Config::new();
-        let tls = match &settings.address {
-            Address::Tcp { host, port } => {
-                config.host(host).port(*port);
-                settings.tls
-            }
-            Address::Unix { directory, port } => {
-                config.host_path(directory).port(*port);
-                Tls::Disable
-            }
-        };
-        config.user(&settings.user).dbname(&settings.database);
-        if let Some(password) = password(settings)? {
+        config.user(&login.user).dbname(&login.database);
+        if let Some(password) = password(login)? {
             config.password(password.expose());
         }
-        let mut sql = Self::open(config, tls, settings.root_cert.as_deref())?;
+        let mut sql = open::open(config, login)?;
         sql.run("SET default_transaction_read_only = on")?;
         Ok(sql)
     }
 
-    /// Connects by a URL, for `--as`: TLS is verified unless the URL says `sslmode=disable` or `require`, or the host
-    /// is this machine.
+    /// Connects by a URL, for `--as`: what the URL does not say of TLS is as in the config.
     ///
     /// # Errors
     /// As [`Sql::connect`]; a URL that cannot be read is a halt (it is never repeated: it may hold a password).
-    pub fn connect_as(url: &str, root_cert: Option<&Path>) -> Result<Self, SourceError> {
-        let named = [
-            ("sslmode=verify-full", Tls::VerifyFull),
-            ("sslmode=require", Tls::Require),
-            ("sslmode=disable", Tls::Disable),
-        ];
-        let mode = named.iter().find(|(text, _)| url.contains(text)).map(|(_, tls)| *tls);
-        let config: Config = url
-            .replace("sslmode=verify-full", "sslmode=require")
-            .parse()
-            .map_err(|_| {
-                halt(
-                    Finding::error(Cause::Config, "source.url", "cannot read the URL of --as")
-                        .repair("postgresql://USER@HOST:PORT/DATABASE?sslmode=verify-full"),
-                )
-            })?;
-        let local = config.get_hosts().iter().all(|host| match host {
-            Host::Tcp(name) => matches!(name.as_str(), "localhost" | "127.0.0.1" | "::1"),
-            Host::Unix(_) => true,
-        });
-        let tls = mode.unwrap_or(if local { Tls::Disable } else { Tls::VerifyFull });
-        Self::open(config, tls, root_cert)
-    }
-
-    fn open(mut config: Config, tls: Tls, root_cert: Option<&Path>) -> Result<Self, SourceError> {
-        config
-            .application_name("walbridge")
-            .connect_timeout(CONNECT_MAX)
-            .keepalives_idle(Duration::from_secs(30));
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| SourceError::Transient(format!("cannot start a runtime for SQL: {error}")))?;
-        let client = match tls {
-            Tls::Disable => {
-                config.ssl_mode(SslMode::Disable);
-                let (client, connection) = within(&runtime, CONNECT_MAX, config.connect(NoTls))?;
-                drop(runtime.spawn(connection));
-                client
-            }
-            Tls::Require | Tls::VerifyFull => {
-                config.ssl_mode(SslMode::Require);
-                let make = MakeRustlsConnect::new(trust::config(tls, root_cert)?);
-                let (client, connection) = within(&runtime, CONNECT_MAX, config.connect(make))?;
-                drop(runtime.spawn(connection));
-                client
-            }
-        };
-        let mut sql = Self {
-            runtime,
-            client,
-            version: 0,
-        };
-        sql.run(SESSION)?;
-        let version = sql.one("SELECT current_setting('server_version_num')::int8", &[])?;
-        sql.version = u32::try_from(get::<i64>(&version, 0)?).unwrap_or(0);
-        Ok(sql)
+    pub fn connect_as(url: &str, trust: &Trust) -> Result<Self, SourceError> {
+        let (config, login) = open::of_url(url, trust)?;
+        open::open(config, &login)
     }
 
     /// `server_version_num`, such as 150018.
@@ -270,8 +194,8 @@ fn within<T>(
 ///
 /// # Errors
 /// A halt where it cannot be read.
-pub(crate) fn password(settings: &Settings) -> Result<Option<Revealed>, SourceError> {
-    let read = settings.password.as_ref().map(Secret::read).transpose();
+pub(crate) fn password(login: &Login) -> Result<Option<Revealed>, SourceError> {
+    let read = login.password.as_ref().map(Secret::read).transpose();
     read.map_err(|error| {
         halt(Finding::error(
             Cause::Surroundings,

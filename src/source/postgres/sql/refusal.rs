@@ -4,7 +4,10 @@ use std::error::Error as _;
 
 use crate::finding::{Cause, Finding};
 use crate::source::SourceError;
+use crate::source::postgres::connect::demand::unbound;
+use crate::source::postgres::sql::wary::Barred;
 use crate::source::postgres::sql::{halt, no_answer};
+use crate::source::postgres::trust;
 
 /// A statement that the server refused.
 #[derive(Debug)]
@@ -37,16 +40,15 @@ pub(super) fn source_error(error: &tokio_postgres::Error) -> SourceError {
     if let Some(refused) = error.as_db_error() {
         return refusal(refused.code().code(), refused.message());
     }
+    if let Some(finding) = trust::refused::found(error) {
+        return halt(finding);
+    }
     let mut reasons = vec![error.to_string()];
     let mut cause = error.source();
     while let Some(inner) = cause {
-        let rustls = inner
-            .downcast_ref::<std::io::Error>()
-            .and_then(|io| io.get_ref())
-            .and_then(|io| io.downcast_ref::<rustls::Error>())
-            .or_else(|| inner.downcast_ref::<rustls::Error>());
-        if let Some(rustls::Error::InvalidCertificate(reason)) = rustls {
-            return unverified(reason);
+        let io = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if let Some(barred) = io.and_then(|inner| inner.downcast_ref::<Barred>()) {
+            return SourceError::Halt(barred.0.clone());
         }
         reasons.push(inner.to_string());
         cause = inner.source();
@@ -54,8 +56,13 @@ pub(super) fn source_error(error: &tokio_postgres::Error) -> SourceError {
     if reasons.iter().any(|reason| reason == "password missing") {
         return password_missing();
     }
-    if reasons.iter().any(|reason| reason == "server does not support TLS") {
-        return tls_unsupported();
+    if reasons
+        .iter()
+        .any(|reason| reason == "server did not use channel binding")
+    {
+        return halt(unbound(
+            "it offers no SCRAM-SHA-256-PLUS, or the signature of its certificate has no digest",
+        ));
     }
     reasons.dedup();
     SourceError::Transient(format!("cannot talk to PostgreSQL: {}", reasons.join(": ")))
@@ -86,18 +93,6 @@ pub(crate) fn tls_unsupported() -> SourceError {
     )
 }
 
-/// The server's certificate does not verify.
-pub(crate) fn unverified(reason: &rustls::CertificateError) -> SourceError {
-    halt(
-        Finding::error(
-            Cause::Surroundings,
-            "source.certificate",
-            format!("cannot verify the certificate of PostgreSQL: {reason:?}"),
-        )
-        .repair("set `root_cert` in [source] to the PEM file of the authority that signed it"),
-    )
-}
-
 /// Sorts what the server refused, by its SQLSTATE.
 pub(crate) fn refusal(state: &str, message: &str) -> SourceError {
     let finding = |code, repair: &str| {
@@ -117,7 +112,8 @@ pub(crate) fn refusal(state: &str, message: &str) -> SourceError {
         ),
         "28000" => finding(
             "source.role_refused",
-            "let the role log in from this host: pg_hba.conf, ALTER ROLE … LOGIN",
+            "let the role log in from this host: pg_hba.conf, ALTER ROLE … LOGIN; where a certificate is asked for, name it as \
+             `client_cert` and `client_key` in [source]",
         ),
         "3D000" => finding(
             "source.database_missing",
