@@ -208,6 +208,7 @@ def main() -> int:
             "WALBRIDGE_TEST_PG": postgres.url(),
             "WALBRIDGE_TEST_KAFKA": kafka.address(),
             "WALBRIDGE_TEST_KAFKA_PID": str(kafka.pid()),
+            "WALBRIDGE_TEST_KAFKA_LIBS": kafka.libs,
         }
         return subprocess.run(sys.argv[1:], env=os.environ | surroundings, check=False).returncode
 

@@ -10,6 +10,7 @@
 )]
 
 mod mock;
+mod secure;
 mod world;
 
 use std::time::{Duration, Instant};

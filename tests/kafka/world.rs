@@ -46,6 +46,7 @@ pub(super) fn settings(name: &str, brokers: String) -> Settings {
         name,
         brokers,
         properties: Vec::new(),
+        oauth_token: None,
         topics: TopicDefaults {
             create: CreateTopics::Yes,
             partitions: PARTITIONS,

@@ -7,7 +7,9 @@ use toml::de::DeValue;
 use crate::config::file::report::Report;
 use crate::config::file::{Node, Section};
 use crate::config::{Limits, SinkChoice};
-use crate::sink::kafka::settings::{CreateTopics, Settings, TopicDefaults};
+use crate::sink::kafka::settings::{CreateTopics, Property, Settings, TopicDefaults};
+
+use super::security;
 
 const TRANSACTION_TIMEOUT_MS: u32 = 60_000;
 
@@ -90,6 +92,7 @@ pub(super) fn kafka(
         name: name.to_owned(),
         brokers: String::new(),
         properties: Vec::new(),
+        oauth_token: None,
         topics: TopicDefaults {
             create: CreateTopics::Yes,
             partitions: 6,
@@ -115,8 +118,12 @@ pub(super) fn kafka(
         SinkChoice::Stdout => section.take("brokers"),
     };
     found.brokers = brokers.and_then(|node| brokers_of(&node, report)).unwrap_or_default();
-    if let Some(properties) = section.section("properties", report) {
+    found.oauth_token = section.take("oauth_token").and_then(|node| node.secret(report));
+    if let Some(node) = section.take("properties")
+        && let Some(properties) = node.table(report)
+    {
         found.properties = properties_of(properties, report);
+        security::check(&node, &found, report);
     }
     let topics = section.section("topics", report);
     topic_defaults(topics, &mut found.topics, report);
@@ -157,7 +164,7 @@ fn flat<'a>(mut section: Section<'a>, before: &str, report: &mut Report<'_>) -> 
     found
 }
 
-fn properties_of(section: Section<'_>, report: &mut Report<'_>) -> Vec<(String, String)> {
+fn properties_of(section: Section<'_>, report: &mut Report<'_>) -> Vec<(String, Property)> {
     let mut found = Vec::new();
     for (key, node) in flat(section, "", report) {
         if let Some((_, why)) = OURS.iter().find(|(name, _)| *name == key) {
@@ -171,7 +178,7 @@ fn properties_of(section: Section<'_>, report: &mut Report<'_>) -> Vec<(String, 
             found.extend(secret(&node, report).map(|value| (key, value)));
         } else if let Some(value) = scalar(&node, report) {
             known(&key, &value, &node, report);
-            found.push((key, value));
+            found.push((key, Property::Text(value)));
         }
     }
     found
@@ -186,18 +193,17 @@ fn known(key: &str, value: &str, node: &Node<'_>, report: &mut Report<'_>) {
     }
 }
 
-/// A secret property: read now, since librdkafka takes it when a client is made.
-fn secret(node: &Node<'_>, report: &mut Report<'_>) -> Option<String> {
+/// A secret property.
+fn secret(node: &Node<'_>, report: &mut Report<'_>) -> Option<Property> {
     // `"${NAME}"` keeps the secret out of the file as well.
     if node
         .raw()
         .as_str()
         .is_some_and(|text| text.starts_with("${") && text.find('}') == Some(text.len() - 1))
     {
-        return node.string(report);
+        return node.string(report).map(Property::Text);
     }
-    let secret = node.secret(report)?;
-    secret.read().ok().map(|revealed| revealed.expose().to_owned())
+    node.secret(report).map(Property::Secret)
 }
 
 /// Text, number or boolean, as librdkafka and Kafka want it: as text.

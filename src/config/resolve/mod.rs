@@ -17,6 +17,7 @@ mod event;
 mod field;
 mod kafka;
 mod sections;
+mod security;
 mod source;
 mod url;
 

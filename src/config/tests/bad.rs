@@ -204,6 +204,24 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "cannot get a secret from the program false: it ended with exit status: 1",
         "",
     ),
+    (
+        "[backfill]",
+        "properties = { \"security.protocol\" = \"sasl_ssl\" }\n[backfill]",
+        "sasl.mechanisms does not say which",
+        "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER",
+    ),
+    (
+        "[backfill]",
+        "properties = { \"security.protocol\" = \"sasl_ssl\", \"sasl.mechanisms\" = \"GSSAPI\" }\n[backfill]",
+        "the way to log in to Kafka is not spoken: GSSAPI",
+        "PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER",
+    ),
+    (
+        "[backfill]",
+        "properties = { \"security.protocol\" = \"sasl_ssl\", \"sasl.mechanisms\" = \"OAUTHBEARER\" }\n[backfill]",
+        "OAUTHBEARER needs a token",
+        "oauth_token = { command = ",
+    ),
     ("postgresql://", "mysql://", "must start with postgresql://", ""),
     (
         "[backfill]",

@@ -10,6 +10,8 @@ use crate::config::file::report::Secrets;
 use crate::config::{Backfill, Colour, Config, Invalid, Loaded, SinkChoice, fingerprint, load_with, render};
 use crate::finding::{Cause, Finding, Severity};
 use crate::mapping::entity::{CodeValue, Move, Source};
+use crate::secret::Secret;
+use crate::sink::kafka::settings::Property;
 use crate::source::postgres::settings::{Address, Login, Publish, Target, Tls};
 
 const GOOD: &str = r#"[bridge]
@@ -259,21 +261,43 @@ fn a_property_without_effect_is_warned_of() {
 }
 
 #[test]
-fn a_secret_property_is_read_and_never_printed() {
+fn a_secret_property_is_kept_by_its_place_and_never_printed() {
     let property = "[kafka.properties]\nsasl.password = { file = \"pw\" }\nsocket.nagle.disable = true\n[backfill]";
     let text = GOOD.replace("[backfill]", property);
     let files = [("walbridge.toml", text.as_str()), ("pw", "hunter2\n")];
     let config = written(&files, Secrets::Needed).unwrap().config;
-    let expected = [("sasl.password", "hunter2"), ("socket.nagle.disable", "true")];
-    let mut found: Vec<(&str, &str)> = Vec::new();
-    found.extend(
-        config
-            .kafka
-            .properties
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str())),
-    );
-    found.sort_unstable();
-    assert_eq!(found, expected);
+    let properties = &config.kafka.properties;
+    let of = |name: &str| properties.iter().find(|(key, _)| key == name).map(|(_, value)| value);
+    assert_eq!(properties.len(), 2);
+    assert_eq!(of("socket.nagle.disable"), Some(&Property::Text("true".to_owned())));
+    assert!(matches!(of("sasl.password"), Some(Property::Secret(Secret::File(path))) if path.ends_with("pw")));
     assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_connection_to_kafka_that_is_less_safe_than_it_looks_is_warned_of() {
+    let scram = "\"sasl.mechanisms\" = \"SCRAM-SHA-512\"";
+    for (properties, code, words) in [
+        (scram.to_owned(), "config.no_effect", "sasl.* is not used"),
+        (
+            format!("\"security.protocol\" = \"sasl_plaintext\", {scram}"),
+            "config.tls",
+            "without encryption",
+        ),
+        (
+            "\"ssl.ca.location\" = \"ca.pem\"".to_owned(),
+            "config.no_effect",
+            "ssl.* is not used",
+        ),
+        (
+            "\"security.protocol\" = \"ssl\", \"enable.ssl.certificate.verification\" = false".to_owned(),
+            "config.tls",
+            "lets anybody answer",
+        ),
+    ] {
+        let found = warned(&GOOD.replace("[backfill]", &format!("properties = {{ {properties} }}\n[backfill]")));
+        assert_eq!(found.len(), 1, "{properties}: {found:#?}");
+        assert_eq!(found[0].code, code);
+        assert!(found[0].what.contains(words) && found[0].repair.is_some(), "{found:#?}");
+    }
 }

@@ -72,6 +72,7 @@ pub(super) fn settings(name: &str, brokers: &str) -> Settings {
         name: name.to_owned(),
         brokers: brokers.to_owned(),
         properties: Vec::new(),
+        oauth_token: None,
         topics: TopicDefaults {
             create: CreateTopics::Yes,
             partitions: 3,

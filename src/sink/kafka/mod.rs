@@ -10,7 +10,6 @@ mod reading;
 pub mod settings;
 mod shared;
 mod topics;
-mod words;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,6 +25,7 @@ use crate::finding::{Cause, Finding};
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::record::Records;
 use crate::sink::kafka::client::Deliveries;
+use crate::sink::kafka::client::login;
 use crate::sink::kafka::errors::{Call, from_kafka};
 use crate::sink::kafka::producer::Worker;
 use crate::sink::kafka::reading::checkpoint::{End, newest};
@@ -96,7 +96,7 @@ impl Kafka {
     /// Halts where librdkafka refuses a property.
     pub fn new(settings: Settings, nonce: String) -> Result<Self, SinkError> {
         let fault = |error| from_kafka(Call::Client, &error, &settings.brokers);
-        client::producer(&settings).create_native_config().map_err(fault)?;
+        client::producer(&settings)?.create_native_config().map_err(fault)?;
         Ok(Self {
             settings: Arc::new(settings),
             nonce,
@@ -202,6 +202,7 @@ impl Kafka {
                 // Also while the coordinator starts: the same call goes on.
                 Err(KafkaError::Transaction(error)) if error.is_retriable() && begun.elapsed() < INIT_MAX => {
                     producer.poll(Duration::ZERO);
+                    producer.context().trouble().is_certain()?;
                     std::thread::sleep(Duration::from_millis(20));
                 }
                 Err(error) => {
@@ -252,10 +253,14 @@ impl Kafka {
         self.ready = None;
         self.stop.check()?;
         let fault = |error| from_kafka(Call::Client, &error, &self.settings.brokers);
-        let producer: BaseProducer<Deliveries> = client::producer(&self.settings)
-            .create_with_context(Deliveries::default())
+        let producer: BaseProducer<Deliveries> = client::producer(&self.settings)?
+            .create_with_context(Deliveries::of(&self.settings))
             .map_err(fault)?;
-        self.init(&producer)?;
+        login::give(producer.client().native_ptr(), self.settings.oauth_token.as_ref())?;
+        self.init(&producer).map_err(|error| {
+            producer.poll(Duration::ZERO);
+            producer.context().trouble().explain(error)
+        })?;
         self.ready = Some(producer);
         Ok(())
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::flow::event::EventKind;
 pub use crate::flow::event::{Holds, Topic};
+use crate::secret::Secret;
 
 /// How to reach Kafka and what is written there.
 #[derive(Clone)]
@@ -13,7 +14,9 @@ pub struct Settings {
     /// `bootstrap.servers`
     pub brokers: String,
     /// librdkafka properties of the user (checked: none that the promises rest on).
-    pub properties: Vec<(String, String)>,
+    pub properties: Vec<(String, Property)>,
+    /// Where tokens for SASL/OAUTHBEARER come from.
+    pub oauth_token: Option<Secret>,
     /// How topics are made.
     pub topics: TopicDefaults,
     /// All topics that events go to; a `TopicId` is an index into it.
@@ -40,6 +43,15 @@ impl fmt::Debug for Settings {
             .field("written", &self.written)
             .finish_non_exhaustive()
     }
+}
+
+/// The value of a property.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Property {
+    /// As it was written.
+    Text(String),
+    /// Read anew for each client.
+    Secret(Secret),
 }
 
 /// `[kafka.topics]`

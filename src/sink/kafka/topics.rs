@@ -12,18 +12,24 @@ use rdkafka::admin::{
     AdminClient, AdminOptions, ConfigResource, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::client::{Client, ClientContext};
+use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
 
 use crate::finding::{Cause, Finding};
 use crate::flow::checkpoint::Checkpoint;
 use crate::sink::SinkError;
+use crate::sink::kafka::client::login;
 use crate::sink::kafka::client::{FRAME_BYTES_MAX, Told, position_topic, reader};
 use crate::sink::kafka::errors::{Call, from_code, from_kafka};
 use crate::sink::kafka::preflight;
+use crate::sink::kafka::reading;
 use crate::sink::kafka::settings::{CreateTopics, Holds, Settings};
 
 /// How long one request may take.
 const REQUEST_MAX: Duration = Duration::from_secs(5);
+
+/// How long the first may take before it is looked whether any can be answered; the next take twice as long in all.
+const REQUEST_STEP: Duration = Duration::from_millis(500);
 
 /// How long a new topic may take to have leaders.
 const LEADERS_MAX: Duration = Duration::from_secs(20);
@@ -45,22 +51,43 @@ pub(super) struct Cluster {
 }
 
 fn admin(settings: &Settings) -> Result<AdminClient<Told>, SinkError> {
-    reader(settings)
-        .create_with_context(Told)
-        .map_err(|error| from_kafka(Call::Client, &error, &settings.brokers))
+    let admin: AdminClient<Told> = reader(settings)?
+        .create_with_context(Told::of(settings))
+        .map_err(|error| from_kafka(Call::Client, &error, &settings.brokers))?;
+    login::give(admin.inner().native_ptr(), settings.oauth_token.as_ref())?;
+    Ok(admin)
 }
 
 /// Asks for everything at once: a question for one topic by name could make it where brokers make topics themselves.
 pub(super) fn describe(settings: &Settings) -> Result<Cluster, SinkError> {
-    describe_by(admin(settings)?.inner(), settings)
+    let asking = reading::client(settings, "read_committed")?;
+    let begun = Instant::now();
+    loop {
+        let step = begun.elapsed().max(REQUEST_STEP);
+        let answer = describe_within(asking.client(), settings, step);
+        // What the library had to say meanwhile.
+        while asking.poll(Duration::ZERO).is_some() {}
+        match answer.map_err(|error| asking.context().trouble().explain(error)) {
+            Err(SinkError::Transient(_)) if begun.elapsed() < REQUEST_MAX => {}
+            answer => return answer,
+        }
+    }
 }
 
 /// As [`describe`], by a client that is there.
 pub(super) fn describe_by<C: ClientContext>(client: &Client<C>, settings: &Settings) -> Result<Cluster, SinkError> {
+    describe_within(client, settings, REQUEST_MAX)
+}
+
+fn describe_within<C: ClientContext>(
+    client: &Client<C>,
+    settings: &Settings,
+    longest: Duration,
+) -> Result<Cluster, SinkError> {
     let metadata = client
-        .fetch_metadata(None, REQUEST_MAX)
+        .fetch_metadata(None, longest)
         .map_err(|error| from_kafka(Call::Topics, &error, &settings.brokers))?;
-    let id = client.fetch_cluster_id(REQUEST_MAX).unwrap_or_default();
+    let id = client.fetch_cluster_id(longest).unwrap_or_default();
     let mut cluster = Cluster {
         id,
         brokers: metadata.brokers().len(),

@@ -6,12 +6,14 @@ pub(super) mod sweep;
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Message as _};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
 use crate::flow::position::POSITION_TEXT_BYTES;
 use crate::sink::SinkError;
 use crate::sink::kafka::Stop;
+use crate::sink::kafka::client::login;
 use crate::sink::kafka::client::{Told, consumer};
 use crate::sink::kafka::errors::{Call, from_kafka};
 use crate::sink::kafka::settings::Settings;
@@ -57,8 +59,11 @@ impl<'a> Patience<'a> {
 
 /// A client that reads.
 pub(super) fn client(settings: &Settings, isolation: &str) -> Result<BaseConsumer<Told>, SinkError> {
-    let made = consumer(settings, isolation).create_with_context(Told);
-    made.map_err(|error| from_kafka(Call::Read, &error, &settings.brokers))
+    let made: BaseConsumer<Told> = consumer(settings, isolation)?
+        .create_with_context(Told::of(settings))
+        .map_err(|error| from_kafka(Call::Read, &error, &settings.brokers))?;
+    login::give(made.client().native_ptr(), settings.oauth_token.as_ref())?;
+    Ok(made)
 }
 
 /// What a partition holds now, as the client's isolation level sees it.
@@ -101,7 +106,11 @@ pub(super) fn through(
     let mut heard = (Instant::now(), *low);
     loop {
         patience.stops.iter().try_for_each(|stop| stop.check())?;
-        let reached = match reading.poll(Duration::from_millis(5)) {
+        // librdkafka asks after the group of every consumer; none is used, so no right to it is needed.
+        let of_group =
+            |error: &KafkaError| error.rdkafka_error_code() == Some(RDKafkaErrorCode::GroupAuthorizationFailed);
+        let answer = reading.poll(Duration::from_millis(5));
+        let reached = match answer.filter(|answer| !answer.as_ref().is_err_and(of_group)) {
             Some(Ok(message)) => {
                 each(&message);
                 message.offset().saturating_add(1)
@@ -139,7 +148,7 @@ pub(super) fn epoch(sequence: &[u8]) -> Option<u16> {
     is_one.then(|| u16::from_str_radix(epoch, 16).ok()).flatten()
 }
 
-fn reached(reading: &BaseConsumer<Told>, topic: &str, partition: i32) -> Result<i64, rdkafka::error::KafkaError> {
+fn reached(reading: &BaseConsumer<Told>, topic: &str, partition: i32) -> Result<i64, KafkaError> {
     let position = reading.position()?;
     Ok(position
         .find_partition(topic, partition)

@@ -3,14 +3,22 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rdkafka::client::ClientContext;
+use rdkafka::client::{ClientContext, OAuthToken};
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::Message as _;
 use rdkafka::producer::{DeliveryResult, NoCustomPartitioner, ProducerContext};
 
-use crate::sink::kafka::settings::Settings;
-use crate::sink::kafka::words;
+use crate::finding::{Cause, Finding};
+use crate::secret::Secret;
+use crate::sink::SinkError;
+use crate::sink::kafka::settings::{Property, Settings};
+
+pub(super) mod login;
+mod trouble;
+mod words;
+
+use crate::sink::kafka::client::trouble::Trouble;
 
 /// Time-out of one request in ms; a commit is given up before it, so that librdkafka never sends it twice unseen.
 const SOCKET_TIMEOUT_MS: u32 = 10_000;
@@ -49,7 +57,10 @@ pub(super) fn position_topic(settings: &Settings) -> String {
 }
 
 /// Properties of the producer. The user's come first; those that the promises rest on come last.
-pub(super) fn producer(settings: &Settings) -> ClientConfig {
+///
+/// # Errors
+/// A halt where a secret cannot be read.
+pub(super) fn producer(settings: &Settings) -> Result<ClientConfig, SinkError> {
     let mut config = ClientConfig::new();
     config
         .set("compression.type", "lz4")
@@ -67,7 +78,7 @@ pub(super) fn producer(settings: &Settings) -> ClientConfig {
         config.remove("compression.type");
     }
     for (key, value) in &settings.properties {
-        config.set(key, value);
+        config.set(key, text(key, value)?);
     }
     let timeout = settings.transaction_timeout_ms;
     let message_bytes = settings.record_bytes_max.saturating_add(FRAME_BYTES_MAX).max(1_000_000);
@@ -94,30 +105,50 @@ pub(super) fn producer(settings: &Settings) -> ClientConfig {
         .set("log.queue", "false")
         // Set by hand: else the library asks the `log` crate, which is not in use, and says nothing.
         .set_log_level(RDKafkaLogLevel::Info);
-    config
+    Ok(config)
+}
+
+/// A property's value as it is now.
+fn text(key: &str, value: &Property) -> Result<String, SinkError> {
+    let secret = match value {
+        Property::Text(text) => return Ok(text.clone()),
+        Property::Secret(secret) => secret,
+    };
+    secret
+        .read()
+        .map(|revealed| revealed.expose().to_owned())
+        .map_err(|error| {
+            let what = format!("cannot read {key} of kafka.properties: {error}");
+            SinkError::Halt(Box::new(Finding::error(
+                Cause::Surroundings,
+                "kafka.secret_unreadable",
+                what,
+            )))
+        })
 }
 
 /// Properties of clients that only read or describe.
-pub(super) fn reader(settings: &Settings) -> ClientConfig {
+pub(super) fn reader(settings: &Settings) -> Result<ClientConfig, SinkError> {
     let mut config = ClientConfig::new();
     config
         .set("client.id", format!("walbridge.{}", settings.name))
         .set("reconnect.backoff.ms", FIRST_BACKOFF_MS);
     for (key, value) in &settings.properties {
         if ANY_CLIENT.iter().any(|start| key.starts_with(start)) {
-            config.set(key, value);
+            config.set(key, text(key, value)?);
         }
     }
     config
         .set("bootstrap.servers", &settings.brokers)
         .set("socket.timeout.ms", SOCKET_TIMEOUT_MS.to_string())
+        .set("log.connection.close", "true")
         .set_log_level(RDKafkaLogLevel::Info);
-    config
+    Ok(config)
 }
 
 /// A reader of the position topic.
-pub(super) fn consumer(settings: &Settings, isolation: &str) -> ClientConfig {
-    let mut config = reader(settings);
+pub(super) fn consumer(settings: &Settings, isolation: &str) -> Result<ClientConfig, SinkError> {
+    let mut config = reader(settings)?;
     config
         .set("group.id", format!("walbridge.{}", settings.name))
         .set("enable.auto.commit", "false")
@@ -131,20 +162,44 @@ pub(super) fn consumer(settings: &Settings, isolation: &str) -> ClientConfig {
         .set("fetch.message.max.bytes", "262144")
         .set("fetch.wait.max.ms", "20")
         .set("isolation.level", isolation);
-    config
+    Ok(config)
 }
 
-/// Passes librdkafka's own words on.
+/// Passes librdkafka's own words on, and hands it tokens.
 #[derive(Default)]
-pub(super) struct Told;
+pub(super) struct Told {
+    oauth_token: Option<Secret>,
+    trouble: Trouble,
+}
+
+impl Told {
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self {
+            oauth_token: settings.oauth_token.clone(),
+            trouble: Trouble::default(),
+        }
+    }
+
+    /// Why connections fail.
+    pub(super) fn trouble(&self) -> &Trouble {
+        &self.trouble
+    }
+}
 
 impl ClientContext for Told {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
     fn log(&self, level: RDKafkaLogLevel, fac: &str, words: &str) {
+        self.trouble.hear(fac, words);
         words::line(level, fac, words);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         words::error(&error, reason);
+    }
+
+    fn generate_oauth_token(&self, _config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        login::token(self.oauth_token.as_ref())
     }
 }
 
@@ -153,6 +208,7 @@ impl rdkafka::consumer::ConsumerContext for Told {}
 /// Counts delivery reports, and keeps the first error.
 #[derive(Default)]
 pub(super) struct Deliveries {
+    told: Told,
     acked: AtomicU64,
     failed: AtomicU64,
     disturbed: AtomicU64,
@@ -160,6 +216,18 @@ pub(super) struct Deliveries {
 }
 
 impl Deliveries {
+    pub(super) fn of(settings: &Settings) -> Self {
+        Self {
+            told: Told::of(settings),
+            ..Self::default()
+        }
+    }
+
+    /// Why connections fail.
+    pub(super) fn trouble(&self) -> &Trouble {
+        self.told.trouble()
+    }
+
     /// Records the broker has acknowledged.
     pub(super) fn acked(&self) -> u64 {
         self.acked.load(Ordering::Acquire)
@@ -188,18 +256,24 @@ impl Deliveries {
 }
 
 impl ClientContext for Deliveries {
+    const ENABLE_REFRESH_OAUTH_TOKEN: bool = true;
+
     fn log(&self, level: RDKafkaLogLevel, fac: &str, words: &str) {
         // Called from librdkafka's own threads, so also while a commit waits. FAIL: a connection broke;
         // REQTMOUT: a request was not answered, and may be sent again.
         if fac == "FAIL" || fac == "REQTMOUT" {
             self.disturbed.fetch_add(1, Ordering::AcqRel);
         }
-        words::line(level, fac, words);
+        self.told.log(level, fac, words);
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
         self.disturbed.fetch_add(1, Ordering::AcqRel);
-        words::error(&error, reason);
+        self.told.error(error, reason);
+    }
+
+    fn generate_oauth_token(&self, config: Option<&str>) -> Result<OAuthToken, Box<dyn std::error::Error>> {
+        self.told.generate_oauth_token(config)
     }
 }
 

@@ -1,0 +1,169 @@
+//! A broker as companies run it: TLS, logins of every kind, and an authorizer that denies what is not granted.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// Makes keys and certificates: an authority and a stranger; the broker's, for `localhost`; clients by each of them.
+const CERTIFICATES: &str = r"
+new='openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes'
+for name in ca stranger; do $new -x509 -days 30 -subj /CN=$name -keyout $name.key -out $name.pem; done
+sign() {
+    $new -subj /CN=$1 -keyout $1.key -out $1.csr
+    printf 'basicConstraints=CA:FALSE\nsubjectAltName=DNS:localhost\n' > extensions
+    openssl x509 -req -in $1.csr -CA $2.pem -CAkey $2.key -CAcreateserial -days 30 -extfile extensions -out $1.pem
+    cat $1.key $1.pem > $1.both.pem
+}
+sign broker ca; sign client ca; sign unknown stranger";
+
+const PROPERTIES: &str = r#"process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:CONTROLLER_PORT
+listeners=LOGIN://127.0.0.1:LOGIN_PORT,MUTUAL://127.0.0.1:MUTUAL_PORT,LOCAL://127.0.0.1:LOCAL_PORT,CONTROLLER://127.0.0.1:CONTROLLER_PORT
+advertised.listeners=LOGIN://localhost:LOGIN_PORT,MUTUAL://localhost:MUTUAL_PORT,LOCAL://127.0.0.1:LOCAL_PORT
+listener.security.protocol.map=LOGIN:SASL_SSL,MUTUAL:SSL,LOCAL:PLAINTEXT,CONTROLLER:PLAINTEXT
+inter.broker.listener.name=LOCAL
+controller.listener.names=CONTROLLER
+log.dirs=HOME/data
+ssl.keystore.type=PEM
+ssl.keystore.location=HOME/broker.both.pem
+ssl.truststore.type=PEM
+ssl.truststore.location=HOME/ca.pem
+listener.name.mutual.ssl.client.auth=required
+listener.name.login.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
+listener.name.login.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_bridge="hunter2";
+listener.name.login.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.login.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.login.oauthbearer.sasl.jaas.config=org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=1
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=1
+share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.min.isr=1
+auto.create.topics.enable=false
+log.cleaner.dedupe.buffer.size=4194304
+"#;
+
+/// The broker; it is ended and removed at the end.
+pub(crate) struct Broker {
+    pub(crate) login: u16,
+    pub(crate) mutual: u16,
+    local: u16,
+    home: TempDir,
+    libs: String,
+    process: Option<Child>,
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+fn quiet(command: &mut Command) {
+    let done = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    assert!(done.unwrap().success(), "{command:?}");
+}
+
+impl Broker {
+    /// Starts one, with the user `bridge` whose password is `hunter2`; none: skipped, with a line that says so.
+    pub(crate) fn new() -> Option<Self> {
+        let Ok(libs) = std::env::var("WALBRIDGE_TEST_KAFKA_LIBS") else {
+            println!("skipped: WALBRIDGE_TEST_KAFKA_LIBS is not set");
+            return None;
+        };
+        let (login, mutual, local, home) = (free_port(), free_port(), free_port(), tempfile::tempdir().unwrap());
+        quiet(Command::new("sh").args(["-ec", CERTIFICATES]).current_dir(home.path()));
+        let place = home.path().display().to_string();
+        let properties = PROPERTIES
+            .replace("LOGIN_PORT", &login.to_string())
+            .replace("MUTUAL_PORT", &mutual.to_string())
+            .replace("LOCAL_PORT", &local.to_string())
+            .replace("CONTROLLER_PORT", &free_port().to_string())
+            .replace("HOME", &place);
+        let file = home.path().join("server.properties");
+        std::fs::write(&file, properties).unwrap();
+        let mut out = Self {
+            login,
+            mutual,
+            local,
+            home,
+            libs,
+            process: None,
+        };
+        let mut format = out.java("kafka.tools.StorageTool");
+        format.args(["format", "-t", "AAAAAAAAAAAAAAAAAAAAAA", "-c"]).arg(&file);
+        for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
+            format.args(["--add-scram", &format!("{mechanism}=[name=bridge,password=hunter2]")]);
+        }
+        quiet(&mut format);
+        let mut start = out.java("kafka.Kafka");
+        start
+            .arg(&file)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        out.process = Some(start.spawn().unwrap());
+        let begun = Instant::now();
+        while TcpStream::connect(("127.0.0.1", local)).is_err() {
+            assert!(begun.elapsed() < Duration::from_secs(60), "the broker does not listen");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Some(out)
+    }
+
+    fn java(&self, class: &str) -> Command {
+        let mut java = Command::new("java");
+        java.args([
+            "-Xmx192m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Xss256k",
+            "-cp",
+            &self.libs,
+            class,
+        ]);
+        java
+    }
+
+    /// A file of certificates or keys.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    /// Grants by the script that users have, or takes away.
+    pub(crate) fn grant(&self, principal: &str, name: &str, remove: &str) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/kafka_acls.sh");
+        let server = format!("127.0.0.1:{}", self.local);
+        let tool = self.java("org.apache.kafka.tools.AclCommand");
+        let mut command = Command::new(script);
+        command
+            .args([principal, name, &format!("{name}.")])
+            .arg(tool.get_program())
+            .args(tool.get_args());
+        quiet(command.args(["--bootstrap-server", &server]).env("REMOVE", remove));
+    }
+
+    /// The administrator's door.
+    pub(crate) fn local(&self) -> String {
+        format!("127.0.0.1:{}", self.local)
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+}
