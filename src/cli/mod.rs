@@ -13,6 +13,7 @@ mod check;
 mod findings;
 mod logs;
 mod prepare;
+mod preview;
 mod recover;
 mod retyped;
 mod run;
@@ -48,6 +49,8 @@ enum Command {
     Run(run::Arguments),
     /// Read everything, write nothing, and say what must be put right
     Check(check::Arguments),
+    /// Show rows, or changes as they come, as they would be told; needs no Kafka
+    Preview(preview::Arguments),
     /// Show the SQL and the topics that the bridge needs, or make them
     Setup(setup::Arguments),
     /// Ask a running bridge to tell old rows again, or how far it is
@@ -110,6 +113,7 @@ pub fn main() -> ExitCode {
     let exit = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, format),
         Command::Check(arguments) => check::check(&arguments),
+        Command::Preview(arguments) => preview::preview(&arguments, format),
         Command::Setup(arguments) => setup::setup(&arguments, format),
         Command::Backfill(arguments) => backfill::backfill(&arguments, format),
         Command::Recover(arguments) => recover::recover(&arguments, format),

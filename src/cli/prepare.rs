@@ -7,11 +7,11 @@ use crate::backfill::target::Target;
 use crate::config::{Config, SinkChoice};
 use crate::encoding;
 use crate::finding::{Finding, Place, Severity};
-use crate::flow::catalog::Catalog;
+use crate::flow::catalog::{Catalog, TableFacts};
 use crate::flow::table::TableName;
 use crate::mapping::compile::compile;
 use crate::mapping::entity::{Entity, Located};
-use crate::mapping::plan::{Mapping, Stated};
+use crate::mapping::plan::Mapping;
 use crate::sink::kafka::settings::Settings;
 use crate::source::postgres::publication::{self, Publications};
 use crate::source::postgres::{chunk, preflight};
@@ -50,7 +50,8 @@ pub(super) fn targets(config: &Config, mapping: &Mapping, catalog: &Catalog) -> 
         return (found, refused);
     }
     for stated in mapping.states(catalog) {
-        let filter = filter(config, &stated);
+        let declared = config.entities.iter().find(|declared| declared.name == stated.entity);
+        let filter = declared.and_then(|declared| server_filter(declared, stated.table));
         match chunk::target(
             (stated.entity, stated.state, stated.topic),
             stated.table,
@@ -82,11 +83,10 @@ pub(super) fn unreadable(config: &Config, targets: &[Target], catalog: &Catalog)
 }
 
 /// What the server can say by itself of which rows are the entity: not by a name that a column does not have (yet).
-fn filter<'c>(config: &'c Config, stated: &Stated<'_>) -> Option<&'c str> {
-    let declared = config.entities.iter().find(|declared| declared.name == stated.entity)?;
-    let is_there = |(name, _): &(Located, String)| stated.table.column(&name.text).is_some();
-    let filter = declared.filter.as_ref()?;
-    declared.formerly.iter().all(is_there).then_some(filter.text.as_str())
+pub(super) fn server_filter<'e>(entity: &'e Entity, table: &TableFacts) -> Option<&'e str> {
+    let is_there = |(name, _): &(Located, String)| table.column(&name.text).is_some();
+    let filter = entity.filter.as_ref()?;
+    entity.formerly.iter().all(is_there).then_some(filter.text.as_str())
 }
 
 /// Whether an expression says something about an entity's rows.

@@ -154,7 +154,8 @@ fn unlistened(config: &Config, error: &std::io::Error) -> Finding {
     Finding::error(Cause::Surroundings, "http.listen", what).repair("name a free address in `listen` of [http]")
 }
 
-fn names(config: &Config) -> Names {
+/// What is counted.
+pub(super) fn names(config: &Config) -> Names {
     let mut names = Names {
         bridge: config.name.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -352,7 +353,8 @@ fn compare(config: &Config, kafka: &Settings) -> Result<(), BridgeError> {
     Ok(())
 }
 
-fn first_error(refused: Vec<Finding>) -> BridgeError {
+/// The first error of findings that keep a bridge from starting.
+pub(super) fn first_error(refused: Vec<Finding>) -> BridgeError {
     let error = refused.into_iter().find(|finding| finding.severity == Severity::Error);
     match error {
         Some(finding) => BridgeError::Halt(Box::new(finding)),

@@ -21,6 +21,7 @@ mod backfill;
 mod cluster;
 mod orders;
 mod output;
+mod previewing;
 mod publications;
 mod recover;
 mod rows;

@@ -46,6 +46,8 @@ pub enum Beginning {
     Proven,
     /// Where the slot stands: for a sink that keeps nothing.
     AtSlot,
+    /// At a slot that is made for it and ends with its connection: for somebody who looks.
+    Passing,
 }
 
 /// What was read when the slot was taken.
@@ -96,6 +98,9 @@ impl Postgres {
     }
 
     fn take(&mut self, sql: &mut Sql) -> Result<Hold, SourceError> {
+        if self.beginning == Beginning::Passing {
+            return self.take_passing(sql);
+        }
         let creates = self.settings.create == Create::OnFirstStart;
         if creates && !first_start_lock(sql, &self.settings, "pg_try_advisory_lock")? {
             return Ok(Hold::Busy);
@@ -146,9 +151,42 @@ impl Postgres {
         Ok(Hold::Taken { confirmed_lsn })
     }
 
+    /// Makes a slot that ends with its connection, and streams from it.
+    fn take_passing(&mut self, sql: &mut Sql) -> Result<Hold, SourceError> {
+        let facts = facts(sql, &self.settings)?;
+        let mut connection = connect::connect(&self.settings, self.timing.server_timeout)?;
+        let name = quote::ident(&self.settings.slot);
+        let made = connection.ask(&format!(
+            "CREATE_REPLICATION_SLOT {name} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT"
+        ))?;
+        let point = made.into_iter().flatten().flatten().nth(1).unwrap_or_default();
+        let first_lsn = slot::lsn(&point)?;
+        let Start::Running(stream, server) = self.start_on(connection, sql, (&facts, first_lsn))? else {
+            return Ok(Hold::Busy);
+        };
+        (self.stream, self.made) = (Some(*stream), Some(first_lsn));
+        self.held = Some(Held {
+            slot: None,
+            server,
+            facts,
+        });
+        Ok(Hold::Taken {
+            confirmed_lsn: first_lsn,
+        })
+    }
+
     fn start(&self, sql: &mut Sql, facts: &Facts, confirmed_lsn: Lsn) -> Result<Start, SourceError> {
+        let connection = connect::connect(&self.settings, self.timing.server_timeout)?;
+        self.start_on(connection, sql, (facts, confirmed_lsn))
+    }
+
+    fn start_on(
+        &self,
+        mut connection: connect::Connection,
+        sql: &mut Sql,
+        (facts, confirmed_lsn): (&Facts, Lsn),
+    ) -> Result<Start, SourceError> {
         let settings = &self.settings;
-        let mut connection = connect::connect(settings, self.timing.server_timeout)?;
         let server = identify(&mut connection)?;
         let names = publication::needed(settings, &facts.catalog, &facts.publications);
         let names: Vec<String> = names.iter().map(|name| quote::ident(name)).collect();
@@ -224,6 +262,9 @@ impl Source for Postgres {
         if stored.is_none() {
             let confirmed = slot.as_ref().and_then(|slot| slot.confirmed_flush);
             match (confirmed, self.made) {
+                (None, Some(made)) if self.beginning == Beginning::Passing => {
+                    return Ok(ground.first(&self.settings, &server, made));
+                }
                 (None, _) if slot.is_none() => return self.make(&mut sql, &server),
                 // Made by this process, and lost before its position could be stored.
                 (Some(confirmed), Some(made)) if confirmed == made => {

@@ -10,6 +10,7 @@ pub mod pgoutput;
 pub mod preflight;
 pub mod proof;
 pub mod publication;
+pub mod sample;
 pub mod settings;
 pub mod setup;
 pub mod slot;

@@ -21,6 +21,7 @@ mod strain;
 
 pub use crate::source::postgres::chunk::plan::{ChunkPlan, Conditions};
 pub use crate::source::postgres::chunk::reader::ChunkReader;
+pub(in crate::source::postgres) use crate::source::postgres::chunk::reader::reading;
 pub use crate::source::postgres::chunk::readers::Readers;
 
 /// How far a table was read: the key's values of the last row as PostgreSQL's text, in the order of the key.
@@ -79,7 +80,7 @@ fn column_bytes(value: Option<&[u8]>) -> usize {
 
 /// Adds a column in the form of TupleData
 /// (<https://www.postgresql.org/docs/current/protocol-logicalrep-message-formats.html>).
-fn push_column(tuple: &mut Vec<u8>, value: Option<&[u8]>) {
+pub(in crate::source::postgres) fn push_column(tuple: &mut Vec<u8>, value: Option<&[u8]>) {
     match value {
         None => tuple.push(b'n'),
         Some(value) => {

@@ -269,8 +269,7 @@ fn uncomputable(refused: Refusal, plan: &ChunkPlan) -> SourceError {
 ///
 /// What is asked with every chunk is prepared: to plan such a question takes longer than to answer it.
 fn session(settings: &Settings) -> Result<Sql, SourceError> {
-    let mut sql = Sql::connect(settings)?;
-    let set = VALUE_TEXT.map(|(name, value)| format!("SET {name} = {}", quote::literal(value)));
+    let mut sql = reading(settings)?;
     let asked = [
         ("look", SIGNS),
         ("waiting", WAITING),
@@ -279,12 +278,16 @@ fn session(settings: &Settings) -> Result<Sql, SourceError> {
     ];
     let slot = quote::literal(&settings.slot);
     let prepare = asked.map(|(name, query)| format!("PREPARE {name} AS {}", query.replace("$slot", &slot)));
+    sql.run(&prepare.join("; "))?;
+    Ok(sql)
+}
+
+/// A session in which values have the text that the stream sends.
+pub(in crate::source::postgres) fn reading(settings: &Settings) -> Result<Sql, SourceError> {
+    let mut sql = Sql::connect(settings)?;
+    let set = VALUE_TEXT.map(|(name, value)| format!("SET {name} = {}", quote::literal(value)));
     // The stream tells every row: a policy that hides some of them from the role is refused, not followed.
-    sql.run(&format!(
-        "{}; SET row_security = off; {AS_IT_IS}; {}",
-        set.join("; "),
-        prepare.join("; ")
-    ))?;
+    sql.run(&format!("{}; SET row_security = off; {AS_IT_IS}", set.join("; ")))?;
     Ok(sql)
 }
 

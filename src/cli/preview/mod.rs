@@ -1,0 +1,215 @@
+//! `walbridge preview`: what would be told, without Kafka and without a trace in the database.
+
+use clap::Args;
+
+use crate::bridge::BridgeError;
+use crate::cli::preview::document::{Named, document};
+use crate::cli::say::{complain, say};
+use crate::cli::{ConfigFile, Exit, LogFormat, findings, prepare};
+use crate::config::{self, Config, Loaded, Sources};
+use crate::encoding::Encoder;
+use crate::finding::{Cause, Finding};
+use crate::flow::catalog::{ColumnFacts, TableFacts};
+use crate::flow::change::{Change, Transaction, Tuple};
+use crate::flow::event::{DomainEvent, Origin};
+use crate::flow::record::Records;
+use crate::mapping::plan::{Fitted, Mapping};
+use crate::mapping::tell::{At, Desk, Listener};
+use crate::source::SourceError;
+use crate::source::postgres::catalog;
+use crate::source::postgres::sample::{Sample, Sampler};
+use crate::source::postgres::sql::Sql;
+
+mod document;
+mod live;
+
+/// Rows of an entity where nobody says otherwise.
+const ROWS: u64 = 5;
+
+/// The rank of the first old row (see the records' `id`).
+const OLD_RANK: u32 = 0x8000_0000;
+
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Show rows as they stand, as they would be told at the first start [default]
+    #[arg(long, conflicts_with = "live")]
+    from_tables: bool,
+    /// Follow changes as they are committed, through a slot that ends with the command
+    #[arg(long)]
+    live: bool,
+    /// How many: rows of each entity [default: 5], or with --live records in all [default: until Ctrl-C]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+    /// Who may make a publication for --live where the config's is not there; dropped again at the end
+    #[arg(long = "as", value_name = "URL", requires = "live")]
+    administrator: Option<String>,
+}
+
+/// Shows, and says how it ended.
+pub(super) fn preview(arguments: &Arguments, format: LogFormat) -> Exit {
+    // Secrets of Kafka are not needed; PostgreSQL's is read when it is asked for.
+    let Loaded { config, sources, .. } = match config::load_offline(&arguments.file.config) {
+        Ok(loaded) => loaded,
+        Err(invalid) => return findings::refuse(&invalid),
+    };
+    let ended = if arguments.live {
+        live::follow(config, arguments.administrator.as_deref(), arguments.limit).map(|()| Exit::Done)
+    } else {
+        from_tables(&config, arguments.limit.unwrap_or(ROWS), &sources)
+    };
+    match ended {
+        Ok(exit) => exit,
+        Err(BridgeError::Halt(finding) | BridgeError::Source(SourceError::Halt(finding))) => {
+            findings::halt(&finding, &sources, format);
+            findings::exit(std::slice::from_ref(&finding))
+        }
+        Err(error) => {
+            let finding = Finding::error(Cause::Surroundings, "preview.ended", error.to_string());
+            findings::halt(&finding.repair("run it again"), &sources, format);
+            Exit::GaveUp
+        }
+    }
+}
+
+/// Some rows of each entity; one that cannot be told is said, and the others go on.
+fn from_tables(config: &Config, limit: u64, sources: &Sources) -> Result<Exit, BridgeError> {
+    let tables: Vec<_> = config
+        .source
+        .tables
+        .iter()
+        .map(|followed| followed.name.clone())
+        .collect();
+    let catalog = catalog::read(&mut Sql::connect(&config.source)?, &tables)?;
+    let mapping = match prepare::prepare(config, &catalog) {
+        Ok(prepared) => prepared.mapping,
+        Err(refused) => {
+            findings::print(&refused, sources);
+            return Ok(findings::exit(&refused));
+        }
+    };
+    let mut sampler = Sampler::begin(&config.source)?;
+    let mut reader = Reader {
+        mapping: &mapping,
+        encoder: Encoder::new(&mapping.kinds, &prepare::encoding(config)),
+        desk: Desk::default(),
+        transaction: Transaction {
+            commit_lsn: sampler.seen_lsn,
+            commit_time: sampler.seen_at,
+            xid: 0,
+        },
+        rank: OLD_RANK,
+    };
+    let mut refused = Vec::new();
+    for entity in &config.entities {
+        let Some(facts) = catalog.tables.get(&entity.table) else {
+            continue;
+        };
+        let filter = prepare::server_filter(entity, facts);
+        let columns: Vec<_> = mapping
+            .columns(&entity.table)
+            .filter_map(|names| column(facts, names))
+            .collect();
+        let sample = sampler.sample(facts, (&columns, filter), u32::try_from(limit).unwrap_or(u32::MAX))?;
+        let before = refused.len();
+        let told = reader.tell(&entity.name, &sample, &mut refused);
+        let not = refused.len() - before;
+        let rest = if not > 0 {
+            format!(", {not} cannot be told")
+        } else {
+            String::new()
+        };
+        complain!(
+            "{}: {} rows of {}, {told} records{rest}",
+            entity.name,
+            sample.rows.len(),
+            entity.table
+        );
+    }
+    findings::print(&refused, sources);
+    Ok(if refused.is_empty() { Exit::Done } else { Exit::Halted })
+}
+
+/// A column by the mapping's name for it, or by its other name.
+fn column<'f>(facts: &'f TableFacts, (name, formerly): (&str, Option<&str>)) -> Option<&'f ColumnFacts> {
+    facts.column(name).or_else(|| facts.column(formerly?))
+}
+
+/// Tells rows as a bridge would.
+struct Reader<'m> {
+    mapping: &'m Mapping,
+    encoder: Encoder,
+    desk: Desk,
+    transaction: Transaction,
+    rank: u32,
+}
+
+impl Reader<'_> {
+    /// Prints what rows tell; gives how many records that was.
+    fn tell(&mut self, entity: &str, sample: &Sample, refused: &mut Vec<Finding>) -> usize {
+        let Ok(Some(fitted)) = self.mapping.fit_entity(entity, &sample.shape) else {
+            return 0;
+        };
+        let columns = u16::try_from(sample.shape.columns.len()).unwrap_or(u16::MAX);
+        let mut records = Records::default();
+        for row in &sample.rows {
+            let before = records.spans.len();
+            if let Err(finding) = self.tell_row(&fitted, &Tuple::new(columns, row), (entity, &mut records)) {
+                records.spans.truncate(before);
+                refused.push(*finding);
+            }
+        }
+        let named = Named {
+            topics: &self.mapping.topics,
+            kinds: &self.mapping.kinds,
+        };
+        for span in &records.spans {
+            say!("{}", document(&records, span, named));
+        }
+        records.spans.len()
+    }
+
+    /// The state of the entity; where it has no state topic, what its insert would tell.
+    fn tell_row(
+        &mut self,
+        fitted: &Fitted,
+        row: &Tuple<'_>,
+        (entity, records): (&str, &mut Records),
+    ) -> Result<(), Box<Finding>> {
+        let mut at = At {
+            epoch: 1,
+            transaction: &self.transaction,
+            rank: self.rank,
+            origin: Origin::Backfill(1),
+        };
+        self.rank = self.rank.saturating_add(1);
+        let mut pen = Pen {
+            encoder: &mut self.encoder,
+            records,
+        };
+        let told = if self.mapping.has_state(entity) {
+            self.mapping.tell_old(fitted, row, &at, (&mut self.desk, &mut pen))
+        } else {
+            at.origin = Origin::Change;
+            let change = Change::Insert { new: *row };
+            self.mapping.tell(fitted, &change, &at, (&mut self.desk, &mut pen))
+        };
+        told.map_err(|untellable| Box::new(untellable.finding_of_old()))
+    }
+}
+
+/// Writes what the mapping tells.
+struct Pen<'a> {
+    encoder: &'a mut Encoder,
+    records: &'a mut Records,
+}
+
+impl Listener for Pen<'_> {
+    fn hear(&mut self, event: &DomainEvent<'_>) {
+        self.encoder.encode(event, self.records);
+    }
+
+    fn suppressed(&mut self, _entity: &str) {}
+}
