@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
 use crate::world::World;
+use crate::world::line::until;
 use crate::world::program;
 
 /// As it is before anybody set anything up, and with no Kafka that could be reached.
@@ -22,6 +23,15 @@ fn traces(world: &mut World) -> i64 {
     let count = "SELECT (SELECT count(*) FROM pg_replication_slots WHERE database = current_database()) \
          + (SELECT count(*) FROM pg_publication)";
     world.admin.one(count, &[]).unwrap().get(0)
+}
+
+/// Waits until it follows: a slot is to be seen before it is known from where it tells.
+fn follows(world: &mut World) {
+    let streaming = "SELECT count(*) FROM pg_replication_slots JOIN pg_stat_replication ON pid = active_pid \
+         WHERE database = current_database() AND state = 'streaming'";
+    until("the preview to follow", || {
+        world.admin.one(streaming, &[]).unwrap().get::<_, i64>(0) == 1
+    });
 }
 
 #[test]
@@ -80,12 +90,8 @@ fn changes_are_shown_as_they_come_and_nothing_stays() {
         .args(["preview", "--live", "--limit", "3", "--as", &url, "-c"])
         .arg(world.config());
     let mut child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let begun = std::time::Instant::now();
-    while traces(&mut world) < 2 {
-        assert!(begun.elapsed().as_secs() < 20, "no slot and publication");
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    // The stream runs soon after its slot is there.
+    follows(&mut world);
+    assert_eq!(traces(&mut world), 2);
     world.run("INSERT INTO item VALUES (1, 'N', 'one', 1)");
     world.run("UPDATE item SET st = 'P'");
     world.run("DELETE FROM item");
@@ -121,9 +127,7 @@ fn the_configs_own_publication_is_used_where_it_is_there() {
         .args(["preview", "--live", "--limit", "1", "-c"])
         .arg(world.config());
     let child = program.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    while traces(&mut world) < 2 {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
+    follows(&mut world);
     world.run("INSERT INTO item VALUES (1, 'N', 'one', 1)");
     let ended = child.wait_with_output().unwrap();
     assert_eq!(
