@@ -1,0 +1,46 @@
+"""Asks Kafka where the topics end, beside the reading, so that no slow answer holds it up."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+
+from confluent_kafka import IsolationLevel, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from orders_service.apply import Partition
+from orders_service.progress import Ends
+
+ASK_SECONDS = 1.0
+ANSWER_SECONDS_MAX = 5.0
+log = logging.getLogger(__name__)
+
+
+class Asking(threading.Thread):
+    def __init__(self, admin: AdminClient, partitions: list[Partition]) -> None:
+        super().__init__(name="ends", daemon=True)
+        self._admin, self._partitions = admin, partitions
+        self._stop = threading.Event()
+        self.latest: Ends | None = None
+        """Replaced as a whole, so that the reading may look at it without a lock."""
+
+    def run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                self.latest = self._ask()
+            except (KafkaException, TimeoutError) as failure:
+                log.warning("cannot ask where the topics end: %s", failure)
+            self._stop.wait(ASK_SECONDS)
+
+    def _ask(self) -> Ends:
+        asked_at = time.time()
+        wanted = {TopicPartition(topic, partition): OffsetSpec.latest() for topic, partition in self._partitions}
+        answers = self._admin.list_offsets(
+            wanted, isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=ANSWER_SECONDS_MAX
+        )
+        offsets = {(one.topic, one.partition): answer.result(ANSWER_SECONDS_MAX * 2).offset for one, answer in answers.items()}
+        return Ends(asked_at, offsets)
+
+    def stop(self) -> None:
+        self._stop.set()
