@@ -119,6 +119,18 @@ get_reader() {
     touch "$DEV/venv/complete"
 }
 
+# The Python of examples/orders-service, in the versions that it was tested with.
+get_orders() {
+    local venv=$DEV/orders-venv wanted=$ROOT/examples/orders-service/requirements.txt
+    if cmp -s "$wanted" "$venv/complete"; then
+        return 0
+    fi
+    rm -rf "$venv"
+    "$(python)" -m venv "$venv"
+    "$venv/bin/pip" install -q --disable-pip-version-check -r "$wanted"
+    cp "$wanted" "$venv/complete"
+}
+
 get_ready() {
     step 'system packages' install_missing
     step 'kafka' get_kafka

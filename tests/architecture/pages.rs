@@ -80,6 +80,7 @@ pub(crate) fn every_text() -> Vec<Page> {
         "bench",
         "fuzz",
         ".ci",
+        "examples",
     ] {
         let skipped = |path: &Path| is_text(path) && !path.components().any(|part| part.as_os_str() == "target");
         collect(root(), &root().join(folder), &skipped, &mut pages);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 
 import psycopg
@@ -58,6 +59,9 @@ def act(options: argparse.Namespace, settings: Settings) -> int:
     with psycopg.connect(url, connect_timeout=5) as connection:
         schema.check(connection)
     logging_to_stderr(settings)
+    # uvicorn stops in order, and then sends itself the signal again: an orderly end is no failure.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(DONE))
     uvicorn.run(
         create_app(settings), host=settings.listen_host, port=settings.listen_port,
         log_config=None, access_log=False, timeout_graceful_shutdown=5, server_header=False,

@@ -12,7 +12,6 @@ import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from opentelemetry import propagate, trace
-from psycopg_pool import PoolTimeout
 
 from orders_service.api import router
 from orders_service.consume import Halt, read
@@ -53,7 +52,6 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(router)
     app.middleware("http")(_measured(parts))
     app.exception_handler(psycopg.OperationalError)(_unavailable)
-    app.exception_handler(PoolTimeout)(_unavailable)
     return app
 
 

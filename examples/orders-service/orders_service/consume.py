@@ -51,8 +51,7 @@ class Following:
         self._common = {"bootstrap.servers": settings.kafka_brokers, "client.id": "orders-service", **settings.kafka_properties}
 
     def run(self, stop: threading.Event) -> None:
-        admin = AdminClient(self._common, logger=logging.getLogger("librdkafka"))
-        asking = Asking(admin, self._know(admin))
+        asking = Asking(self._admin, self._know(self._admin()))
         consumer = self._consumer()
         asking.start()
         try:
@@ -65,6 +64,9 @@ class Following:
         finally:
             asking.stop()
             consumer.close()
+
+    def _admin(self) -> AdminClient:
+        return AdminClient(self._common, logger=logging.getLogger("librdkafka"))
 
     def _consumer(self) -> Consumer:
         own = {
@@ -180,7 +182,7 @@ class Following:
             try:
                 self._store_batch([(place, one)])
             except (psycopg.DataError, psycopg.IntegrityError) as failure:
-                raise Poison(place, f"PostgreSQL refuses it with {failure.sqlstate}") from None
+                raise Poison(place, f"PostgreSQL refuses it: {failure.sqlstate or type(failure).__name__}") from None
 
     def _freshen(self) -> None:
         now = time.monotonic()
@@ -233,5 +235,5 @@ def read(settings: Settings, meters: Meters, tracer: trace.Tracer, halt: Halt, s
 
 def _passing(failure: Exception) -> str:
     if isinstance(failure, psycopg.Error):
-        return f"PostgreSQL, {failure.sqlstate or 'no connection'}"
+        return f"PostgreSQL says {failure.sqlstate or 'nothing'}"
     return str(failure)
