@@ -1,16 +1,22 @@
-"""The demo: a live shop, a bridge that is killed in the middle, and a count by someone else."""
+"""The demo: a live shop, a bridge and a service that keeps a copy, all killed in the middle, and a count by someone else."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 import urllib.request
+from collections.abc import Callable
 from typing import Any
 
 import harness
-from bridge import Halted
+import orders
+import past
+import psycopg
+from bridge import NAME, Halted
+from compare import Comparison, compare
 from judge import KINDS, table
 from reader import Seen, shown
 
@@ -18,6 +24,7 @@ CHANGES_PER_SECOND = 250
 ROWS_MAX = 200
 OLD_ORDERS = 20_000
 BAR_WIDTH = 20
+BROKER_DOWN_SECONDS = 1
 LINES_PER_SECOND = 2.5
 
 
@@ -79,36 +86,80 @@ class OldRows:
         return line
 
 
+def kill_all(run: harness.Run, service: orders.Orders, sleep: Callable[[float], None], seconds: float) -> None:
+    """Bridge, service and broker, each by SIGKILL, with a part of the seconds before each."""
+    sleep(seconds / 2)
+    run.kill_bridge()
+    print(f"bridge killed with SIGKILL and started again; ready after {run.bridge.wait_ready():.1f} s")
+    sleep(seconds / 4)
+    service.kill()
+    killed = time.time()
+    service.start()
+    print(f"service killed with SIGKILL and started again; its copy is fresh after {service.wait_fresh(killed):.1f} s")
+    sleep(seconds / 4)
+    run.kafka.stop(signal.SIGKILL)
+    run.sleep(BROKER_DOWN_SECONDS)
+    run.kafka.start()
+    killed = time.time()
+    run.bridge.wait_ready()
+    print(f"Kafka killed with SIGKILL and started again; the service's copy is fresh after {service.wait_fresh(killed):.1f} s")
+
+
+def copied(run: harness.Run, service: orders.Orders) -> Comparison:
+    """With the writers at rest, and the copy as fresh as that."""
+    service.wait_ready()
+    service.wait_fresh(time.time())
+    with psycopg.connect(run.postgres.url(NAME), autocommit=True) as connection:
+        tables = past.states(connection)
+    return compare(service, tables, (one for one in run.log.transactions if one.end > run.begin))
+
+
+def open_shop(run: harness.Run, service: orders.Orders, options: argparse.Namespace) -> None:
+    old = OldRows(run)
+    print(f"PostgreSQL {run.postgres.url(NAME)}   Kafka {run.kafka.address()}   config {run.bridge.config.name}")
+    run.start(int(time.time()), CHANGES_PER_SECOND, 0, ROWS_MAX)
+    print(f"bridge ready after {run.bridge.wait_ready():.1f} s; {OLD_ORDERS:,} old orders, and events as they arrive:")
+    old.sleep(options.seconds / 4)
+    kill_all(run, service, old.sleep, options.seconds / 2)
+    old.sleep(options.seconds / 4)
+    if options.keep:
+        print(f"kept running: service {service.url()}   bridge http://127.0.0.1:{run.bridge.http}/status")
+        print("Ctrl-C stops everything, counts and compares")
+        try:
+            run.sleep(float("inf"))
+        except KeyboardInterrupt:
+            print()
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(prog="dev/demo")
     parser.add_argument("--seconds", type=float, default=30, help="how long the shop is open (default: 30)")
     parser.add_argument("--keep", action="store_true", help="leave everything running until Ctrl-C")
     options = parser.parse_args()
-    with harness.run(harness.Way.DIRECT, Sample().show, OLD_ORDERS) as run:
-        old = OldRows(run)
-        print(f"PostgreSQL {run.postgres.url('shop')}   Kafka {run.kafka.address()}   config {run.bridge.config.name}")
-        run.start(int(time.time()), CHANGES_PER_SECOND, 0, ROWS_MAX)
-        print(f"bridge ready after {run.bridge.wait_ready():.1f} s; {OLD_ORDERS:,} old orders, and events as they arrive:")
-        old.sleep(options.seconds / 2)
-        run.kill_bridge()
-        print(f"bridge killed with SIGKILL and started again; ready after {run.bridge.wait_ready():.1f} s")
-        old.sleep(options.seconds / 2)
-        if options.keep:
-            print(f"kept running: http://127.0.0.1:{run.bridge.http}/status; Ctrl-C stops everything and counts")
-            try:
-                run.sleep(float("inf"))
-            except KeyboardInterrupt:
-                print()
+    with harness.run(harness.Way.DIRECT, Sample().show, OLD_ORDERS) as run, orders.serve(run.postgres, run.kafka) as service:
+        open_shop(run, service, options)
         run.stop_writers()
         drained = run.drain()
+        comparison = copied(run, service)
+        service.stop()
         verdict = run.verdict()
     print()
-    print(table(verdict, [("drained after", f"{drained:.1f} s"), ("bridge killed", "1 time")]))
-    if verdict.seen == 0 or any(verdict.deviations[kind] for kind in KINDS):
-        print("\nnot exactly once:", *verdict.examples, sep="\n  ")
+    print(table(verdict, [("drained after", f"{drained:.1f} s"), ("bridge killed", "1 time"), ("service killed", "1 time"), ("Kafka killed", "1 time")]))
+    print(copy_table(comparison))
+    wrong = [*verdict.examples, *comparison.examples]
+    if verdict.seen == 0 or not all(comparison.rows.values()):
+        wrong.append("nothing was seen, or nothing compared")
+    if wrong or comparison.differing or any(verdict.deviations[kind] for kind in KINDS):
+        print("\nnot exactly once:", *wrong, sep="\n  ")
         return 1
-    print("\nexactly once")
+    print("\nexactly once, and the service's copy equals the source")
     return 0
+
+
+def copy_table(comparison: Comparison) -> str:
+    rows = [(f"{name} compared", f"{count:,}", "") for name, count in comparison.rows.items()]
+    rows.append(("rows that differ", f"{comparison.differing:,}", "legacy tables and the service's copy, through its API"))
+    return "\n".join(f"  {name:<24}{value:>14}  {remark}".rstrip() for name, value, remark in rows)
 
 
 if __name__ == "__main__":

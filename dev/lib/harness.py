@@ -126,6 +126,7 @@ class Run:
         judge = Judge(self.log.transactions, self.begin, partitions, self.before)
         if self.reader.unreadable:
             judge.verdict.note("malformed", "records that cannot be read", self.reader.unreadable)
+        judge.marks(self.reader.marks, self.reader.records)
         return judge.judge(self.reader.records, self.witness.cuts, self.witness.samples, self.reader.positions)
 
     def end(self) -> None:

@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import past
 from decoding import Transaction
+from marks import Mark, wrong
 from reader import POSITION, Seen
 from shop import STATE_TOPICS, Expected, records
 from witness import Cut, early, newest
@@ -102,6 +103,12 @@ class Judge:
         verdict.seen_state = sum(record.topic in STATE_TOPICS for record in seen) - verdict.seen_tombstones
         verdict.latencies_ms.sort()
         return verdict
+
+    def marks(self, marks: list[Mark], seen: list[Seen]) -> None:
+        partitions = {topic: count for topic, count in self.partitions.items() if topic in STATE_TOPICS}
+        old = [(record.topic, record.partition, record.offset) for record in seen if record.origin is not None]
+        for kind, what in wrong(marks, old, partitions):
+            self.verdict.note(kind, what)
 
     def _old(self, old: list[Seen]) -> None:
         """Each once, in a state topic, and as its row was when all that stands before it was committed."""

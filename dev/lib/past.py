@@ -11,6 +11,7 @@ from shop import ENTITIES, STATE_TOPICS, canonical, records
 
 CUSTOMERS = 300
 """Of each session."""
+CUSTOMERS_UNKNOWN = 10
 
 States = dict[tuple[str, str], str]
 """By topic and key, as a consumer of the state topics holds them."""
@@ -31,11 +32,12 @@ def fill(connection: psycopg.Connection, session: int, orders: int) -> Keys:
     )
     connection.execute(
         "INSERT INTO ord_hdr (ord_no, ord_typ, cust_id, sts_cd, tot_ct, exp_fl, due_dt, crt_ts, rmk, del_flg) "
-        "SELECT no, (ARRAY['S','S','Q','I'])[1 + n %% 4], n, (ARRAY['N','P','S','X'])[1 + n %% 4], n * 13, "
+        "SELECT no, (ARRAY['S','S','Q','I'])[1 + n %% 4], %s + n %% %s, (ARRAY['N','P','S','X'])[1 + n %% 4], n * 13, "
         "(ARRAY['Y','N',NULL])[1 + n %% 3], CASE n %% 3 WHEN 0 THEN 0 ELSE 20261231 END, timestamp '2024-10-27 01:30' + n * interval '7 min', "
         "CASE n %% 50 WHEN 0 THEN repeat('long ago ', 400) ELSE 'old ' || n END, CASE n %% 9 WHEN 0 THEN 'Y' ELSE 'N' END "
         "FROM unnest(%s::text[]) WITH ORDINALITY AS old(no, n)",
-        [keys.orders],
+        # Nothing holds an order to a customer that is there: some of them never were.
+        [keys.customers[0], CUSTOMERS + CUSTOMERS_UNKNOWN, keys.orders],
     )
     connection.execute(
         "INSERT INTO cust SELECT id, 'Old ' || n, 'DE' FROM unnest(%s::int[]) WITH ORDINALITY AS old(id, n)", [keys.customers]

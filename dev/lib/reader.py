@@ -13,6 +13,7 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from decoding import lsn
+from marks import Mark, mark
 from shop import STATE_TOPICS, TOPICS, canonical
 
 POSITION = "walbridge.shop.position"
@@ -90,6 +91,7 @@ class Reader:
         """Of each position record: its offset, and the commit end LSN it holds."""
         self.told: dict[str, object] = {}
         """How far the old rows of each entity are, as the last position says."""
+        self.marks: list[Mark] = []
         self.unreadable = 0
         self.failure: BaseException | None = None
         self._show = show
@@ -133,6 +135,9 @@ class Reader:
                 self.told = {name: one["standing"] for name, one in position.get("backfill", {}).get("entities", {}).items()}
             return
         try:
+            if value is not None and (told := mark(topic, partition, offset, key.decode(), json.loads(value))) is not None:
+                self.marks.append(told)
+                return
             headers = {name: (content or b"").decode() for name, content in message.headers() or []}
             record = seen(topic, partition, offset, key, value, headers)
         except (KeyError, ValueError, TypeError, AttributeError):

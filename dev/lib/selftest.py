@@ -13,9 +13,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import past
+import selfcopy
 from decoding import Log, Transaction, lsn
 from gate import Gate, KafkaSpeech, PostgresSpeech, Split
 from judge import Judge, Verdict, murmur2
+from marks import Mark
 from reader import POSITION, Seen, seen
 from servers import free_port
 from shop import STATE_TOPICS, TABLES, TOPICS, canonical, instant, records
@@ -64,9 +66,11 @@ class World:
     cuts: list[Cut] = field(default_factory=list)
     samples: list[tuple[int, int]] = field(default_factory=list)
     before: past.States = field(default_factory=dict)
+    marks: list[Mark] = field(default_factory=list)
 
     def verdict(self) -> Verdict:
         judge = Judge(self.history, 0, dict.fromkeys(TOPICS, PARTITIONS), self.before)
+        judge.marks(self.marks, self.seen)
         return judge.judge(self.seen, self.cuts, self.samples, self.positions)
 
 
@@ -99,6 +103,9 @@ def _world() -> World:
             _old_row(world, transaction, offsets)
         if transaction.xid % 10 == 0:
             world.cuts.append(Cut(dict(offsets), transaction.end))
+    for place in ((topic, partition) for topic in STATE_TOPICS for partition in range(PARTITIONS)):
+        world.marks.append(Mark(*place, -1, "0001-0000000000000000-80000000-00", "begun", 1))
+        world.marks.append(Mark(*place, 10**7, "0001-0000000000FFFFFF-80000000-00", "complete", 1))
     return world
 
 
@@ -132,6 +139,13 @@ def _repeat_old(world: World) -> None:
 
 def _drop_old(world: World) -> None:
     del world.seen[_find_old(world)]
+
+
+def _change_mark(world: World, which: str, **fields: Any) -> None:
+    old = world.seen[_find_old(world)]
+    wanted = old.topic, old.partition, which
+    at = next(at for at, mark in enumerate(world.marks) if (mark.topic, mark.partition, mark.phase) == wanted)
+    world.marks[at] = replace(world.marks[at], **fields)
 
 
 def _find(world: World, wanted: Callable[[Seen], bool]) -> int:
@@ -233,6 +247,13 @@ SPOILED: list[tuple[str, str, Callable[[World], None]]] = [
     ("an old row is dropped", "missing", _drop_old),
     ("an old row has another value", "unexpected", lambda w: _change_old(w, data="{}")),
     ("an old row is told as an event", "malformed", lambda w: _change_old(w, topic="shop.order-events")),
+    ("an end of old rows is not marked", "missing", lambda w: w.marks.pop()),
+    ("an end of old rows is marked twice", "duplicated", lambda w: w.marks.append(replace(w.marks[-1], offset=10**8))),
+    ("a mark where nothing is marked", "unexpected", lambda w: w.marks.append(replace(w.marks[-1], topic="shop.order-events"))),
+    ("a telling ends that never began", "unexpected", lambda w: _change_mark(w, "begun", phase="cancelled")),
+    ("an end before its begin", "out of order", lambda w: _change_mark(w, "complete", offset=-2)),
+    ("the end of another telling", "out of order", lambda w: _change_mark(w, "complete", generation=2)),
+    ("old rows behind their end", "out of order", lambda w: _change_mark(w, "complete", offset=0)),
     ("another transaction's number", "malformed", lambda w: _change(w, _event, xid="1")),
 ]
 
@@ -334,7 +355,7 @@ def _connects(port: int) -> bool:
 
 
 def main() -> int:
-    checks = [*_facts(), *_judged(), *_gate(), *_endures()]
+    checks = [*_facts(), *_judged(), *selfcopy.checks(_history()), *_gate(), *_endures()]
     failed = [name for name, ok in checks if not ok]
     for name in failed:
         print(f"✗ {name}")

@@ -118,12 +118,17 @@ class Writer(threading.Thread):
     def _some(self) -> str | None:
         return self.random.choice(self.orders) if self.orders else None
 
+    def _buyer(self) -> int:
+        """Mostly a customer who is there; nothing in the database asks for that."""
+        known = self.customers and self.random.random() < 0.9
+        return self.random.choice(self.customers) if known else self.random.randint(1, 999)
+
     def insert(self, connection: Connection) -> int:
         number, chance = self._number(), self.random
         note = chance.choice([None, "", "it's urgent", "Größe \U0001f4e6, \"blue\"", "a\\b\tc\nd", " new-tuple: x[text]:'y'"])
         connection.execute(
             f"INSERT INTO ord_hdr ({FIELDS}) VALUES (%s,%s,%s,%s,%s,%s,%s,%s,localtimestamp - %s * interval '1 hour',%s)",
-            [number, chance.choice("SSSSQQI"), chance.randint(1, 999), chance.choice("NNNNP"),
+            [number, chance.choice("SSSSQQI"), self._buyer(), chance.choice("NNNNP"),
              chance.choice([0, 5, 1999, chance.randint(1, 10**7), chance.randint(1, 10**15)]), chance.choice(["EUR", "CHF"]),
              chance.choice(["Y", "N", None]), chance.choice([0, 99991231, 20270115, 20281231]), chance.randint(0, 9000), note],
         )  # fmt: skip
