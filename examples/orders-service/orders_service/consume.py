@@ -172,7 +172,10 @@ class Following:
         self._positions |= made.next_offsets
         for partition, offset in made.next_offsets.items():
             self._progress.reached(partition, offset)
-        counted = {"applied": outcome.applied, "stale": outcome.stale, "passed_over": made.passed_over}
+        counted = {
+            "applied": outcome.applied, "stale": outcome.stale, "superseded": made.superseded,
+            "control": len(made.marks), "passed_over": made.passed_over,
+        }  # fmt: skip
         for name, count in counted.items():
             self._meters.records.labels(name).inc(count)
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from orders_service.health import Health
-from orders_service.read_model import Page, Row
+from orders_service.read_model import COUNT_MAX, Page, Row
 
 ROWS = 25
 NOTE_LETTERS_MAX = 60
@@ -57,12 +57,14 @@ def _figures(health: Health, numbers: Row) -> str:
     shown = {
         "age of the copy": "not known" if health.age_seconds is None else f"{health.age_seconds:.1f} s",
         "initial load": health.initial_load,
-        "orders, about": f"{numbers.get('order_overview', 0):,}",
-        "customers, about": f"{numbers.get('customers', 0):,}",
-        "events, about": f"{numbers.get('event_store', 0):,}",
+        **{name: _count(count) for name, count in numbers.items()},
         "gaps in events": f"{health.event_gaps:,}",
     }
     return "".join(f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in shown.items())
+
+
+def _count(count: int) -> str:
+    return f"more than {COUNT_MAX:,}" if count > COUNT_MAX else f"{count:,}"
 
 
 def _row(row: Row) -> str:

@@ -75,7 +75,7 @@ class Store:
 
     def apply(self, batch: Batch, expected: Mapping[Partition, int | None]) -> Outcome:
         """All of the batch and how far it goes. `expected`: where this reader stood before it."""
-        outcome = Outcome(stale=batch.superseded)
+        outcome = Outcome()
         with self._connection.transaction():
             self._claim(batch.next_offsets, expected)
             states = batch.states.values()

@@ -26,7 +26,9 @@ class Meters:
         self.registry = CollectorRegistry()
         r = self.registry
         self.records = Counter(
-            "orders_records", "Records read, by what became of them: applied, stale (the guard dropped them), passed_over",
+            "orders_records",
+            "Records by what became of them: applied, superseded (by a newer one of the batch), stale (dropped by the guard), "
+            "control, passed_over",
             ["outcome"], registry=r,
         )  # fmt: skip
         self.batch_seconds = Histogram(

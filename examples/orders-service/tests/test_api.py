@@ -116,6 +116,15 @@ def test_no_answer_shows_an_internal_number(client):
         assert str(INTERNAL) not in answer.text, path
 
 
+@pytest.mark.usefixtures("shop")
+def test_the_page_counts_what_is_there(client):
+    text = client.get("/").text
+    for name, count in (("orders", 7), ("customers", 1), ("events", 2)):
+        assert f"<dt>{name}</dt><dd>{count}</dd>" in text
+    assert "B/1 ü" in text
+    assert "GET /orders/{number}" in text
+
+
 def test_questions_are_bounded(client):
     assert client.get("/orders", limit=1001).status == 422
     assert client.get("/orders", limit=0).status == 422

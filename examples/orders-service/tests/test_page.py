@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from orders_service.health import judge
 from orders_service.page import ROWS, asked, render, routes
-from orders_service.read_model import Page, public_data
+from orders_service.read_model import COUNT_MAX, Page, public_data
 from tests.made import order, settings
 from tests.test_health import GOOD
 
@@ -19,7 +19,13 @@ ROW = {
 
 
 def page(rows=(ROW,), follows=None, halted=None):
-    return render(judge(GOOD, settings(), halted), Page(list(rows), follows), {"customers": 1234}, asked("paid", None), [])
+    return render(
+        judge(GOOD, settings(), halted),
+        Page(list(rows), follows),
+        {"customers": 1234, "events": COUNT_MAX + 1},
+        asked("paid", None),
+        [],
+    )
 
 
 def test_values_are_text_and_no_markup():
@@ -35,7 +41,8 @@ def test_it_says_how_the_copy_is():
     assert 'class="good">Ready' in page()
     assert 'class="bad">Ready' in page(halted="x"), "the copy can be asked, and grows old"
     assert "1,999.90 EUR" in page()
-    assert "1,234" in page()
+    assert "<dt>customers</dt><dd>1,234<" in page()
+    assert "<dt>events</dt><dd>more than 100,000<" in page()
 
 
 def test_the_next_page_keeps_what_was_asked():
