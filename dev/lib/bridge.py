@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 from servers import DEV, ROOT, free_port
+from shop import CUSTOMER
 
 NAME = "shop"
 SLOT = f"walbridge_{NAME}"
@@ -47,7 +48,7 @@ class Bridge:
         self.restarts = 0
         text = (ROOT / "dev" / template).read_text()
         for place, value in {
-            "@POSTGRES@": url, "@KAFKA@": brokers, "@HTTP@": str(self.http)
+            "@POSTGRES@": url, "@KAFKA@": brokers, "@HTTP@": str(self.http), "@CUSTOMER@": CUSTOMER
         }.items():  # fmt: skip
             text = text.replace(place, value)
         self.config.write_text(text)

@@ -13,7 +13,7 @@ from typing import Any
 
 import past
 from decoding import Transaction
-from orders import SECRET, Orders
+from orders import CUSTOMER_IDS, SECRET, Orders
 from shop import canonical, records
 
 ORDERS, CUSTOMERS, EVENTS = "shop.orders", "shop.customers", "shop.order-events"
@@ -41,6 +41,8 @@ class Comparison:
 
 def public_id(key: str) -> str:
     """As the service makes it, said a second time."""
+    if CUSTOMER_IDS == "published":
+        return key
     digest = hmac.new(SECRET.encode(), b"customer\0" + key.encode(), hashlib.sha256).digest()
     return "cus_" + base64.b32encode(digest).decode().lower()[:20]
 

@@ -24,6 +24,8 @@ from servers import DEV, ROOT, Kafka, Postgres, free_port
 OWN = "orders_service"
 FOLDER = ROOT / "examples" / "orders-service"
 PYTHON = DEV / "orders-venv" / "bin" / "python"
+CUSTOMER_IDS = "keyed"
+"""What the service is told of customers' keys: `published` where shop.CUSTOMER is a public id already."""
 SECRET = "the demo's own, 16 bytes or more"
 WAIT_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 30
@@ -43,6 +45,7 @@ class Orders:
         self.surroundings = os.environ | {
             "ORDERS_DATABASE_URL": f"postgresql://{OWN}@127.0.0.1:{postgres.port}/{OWN}",
             "ORDERS_KAFKA_BROKERS": kafka.address(),
+            "ORDERS_CUSTOMER_IDS": CUSTOMER_IDS,
             "ORDERS_PUBLIC_ID_SECRET": SECRET,
             "ORDERS_INSTANCE": "demo",
             "ORDERS_LISTEN_PORT": str(self.port),

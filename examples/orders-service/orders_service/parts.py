@@ -12,6 +12,7 @@ from psycopg_pool import ConnectionPool
 from orders_service.consume import Halt
 from orders_service.public_id import PublicId
 from orders_service.settings import Settings
+from orders_service.store import NOTICED
 from orders_service.telemetry import Meters
 
 Pool = ConnectionPool[psycopg.Connection[dict[str, Any]]]
@@ -41,7 +42,7 @@ def pool(url: str) -> Pool:
         kwargs={
             "autocommit": True,
             "row_factory": psycopg.rows.dict_row,
-            "connect_timeout": 3,
+            **NOTICED,
             "application_name": "orders-service api",
             "options": "-c default_transaction_read_only=on -c timezone=UTC -c statement_timeout=5000",
         },

@@ -13,6 +13,8 @@ from orders_service.load import Load, Mark, Phase, step
 from orders_service.public_id import PublicId
 from orders_service.records import Kind
 
+NOTICED = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
+"""A server that is gone without a word is noticed (seconds, and milliseconds the last)."""
 Positions = dict[Partition, int | None]
 """The next offset of each partition; None: from its beginning."""
 
@@ -40,7 +42,7 @@ class Store:
     """One connection, used by one thread."""
 
     def __init__(self, url: str, public_id: PublicId) -> None:
-        self._connection = psycopg.connect(url, autocommit=True, connect_timeout=5, application_name="orders-service reading")
+        self._connection = psycopg.connect(url, autocommit=True, application_name="orders-service reading", **NOTICED)
         self._connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
         self._public_id = public_id
 

@@ -11,7 +11,7 @@ import uuid
 import psycopg
 import pytest
 from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -268,6 +268,22 @@ def test_a_connection_that_breaks_costs_nothing_but_time(world):
     wait(lambda: world.ask("SELECT count(*), max(version) FROM event_store") == [(29, 1)])
     assert world.halt.why is None
     assert sum(sample.value for sample in world.meters.restarts.collect()[0].samples if sample.name.endswith("_total")) >= 1
+
+
+def test_partitions_that_are_added_are_read_from_their_beginning(world):
+    hurried = {"topic.metadata.refresh.interval.ms": "500"}
+    world.settings = world.settings.model_copy(update={"kafka_properties": hurried})
+    world.tell(world.order("A-1", 1), partition=0)
+    world.start()
+    wait(lambda: world.count("applied") == 1)
+    more = NewPartitions(world.topic("orders"), PARTITIONS + 1)
+    for answer in world.admin.create_partitions([more]).values():
+        answer.result(SECONDS_MAX)
+    wait(lambda: len(world.producer.list_topics(world.topic("orders")).topics[world.topic("orders")].partitions) == PARTITIONS + 1)
+    world.tell(world.order("A-2", 2), partition=PARTITIONS)
+    wait(lambda: world.ask("SELECT number FROM orders ORDER BY 1") == [("A-1",), ("A-2",)])
+    assert world.halt.why is None
+    wait(lambda: world.health().age_seconds is not None)
 
 
 def test_two_instances_share_the_partitions(world):
