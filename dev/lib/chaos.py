@@ -17,7 +17,6 @@ from judge import KINDS, table
 from psycopg import OperationalError
 
 ORDERLY_SECONDS_MAX = 30
-RESUME_SECONDS_MAX = 60
 ROWS_MAX = 1_000
 # What each fault takes with the pause before it, to spread the changes over the whole run.
 SECONDS = {"kill": 3.0, "moment": 3.5, "broker": 9.0, "immediate": 5.0, "orderly": 6.0, "second": 6.0}
@@ -66,13 +65,13 @@ class Chaos:
         self.run.kafka.stop(self.random.choice([signal.SIGKILL, signal.SIGTERM]))
         self.run.sleep(self.random.uniform(0, 4))
         self.run.kafka.start()
-        self._resumes()
+        self.run.wait_moving()
 
     def immediate(self) -> None:
         self.run.postgres.stop("immediate")
         self.run.sleep(self.random.uniform(0, 2))
         self.run.postgres.start()
-        self._resumes()
+        self.run.wait_moving()
 
     def orderly(self) -> None:
         """The bridge must not stand in the way of a shutdown."""
@@ -82,13 +81,13 @@ class Chaos:
             raise RuntimeError(f"an orderly stop of PostgreSQL took {seconds:.0f} s")
         self.run.sleep(self.random.uniform(0, 2))
         self.run.postgres.start()
-        self._resumes()
+        self.run.wait_moving()
 
     def second(self) -> None:
         """It waits, ready, while the first goes on; then it is stopped, or takes over from a first one that is killed."""
         run = self.run
         # The first holds the slot; else the second would be the first.
-        self._resumes()
+        run.wait_moving()
         first = run.bridge.process
         run.spare.start()
         run.spare.wait_ready()
@@ -100,16 +99,7 @@ class Chaos:
             return
         run.bridge.kill()
         run.bridge, run.spare = run.spare, run.bridge
-        self._resumes()
-
-    def _resumes(self) -> None:
-        """Waits until the bridge is ready and the position moves, with no human action."""
-        self.run.bridge.wait_ready()
-        before, deadline = self.run.reader.position(), time.monotonic() + RESUME_SECONDS_MAX
-        while self.run.reader.position() == before:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"nothing is published for {RESUME_SECONDS_MAX} s\n{tail(self.run.bridge.log)}")
-            self.run.sleep(0.05)
+        run.wait_moving()
 
 
 def _name(moment: tuple[str, str, str]) -> str:

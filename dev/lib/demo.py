@@ -24,7 +24,6 @@ CHANGES_PER_SECOND = 250
 ROWS_MAX = 200
 OLD_ORDERS = 20_000
 BAR_WIDTH = 20
-BROKER_DOWN_SECONDS = 1
 LINES_PER_SECOND = 2.5
 
 
@@ -90,19 +89,21 @@ def kill_all(run: harness.Run, service: orders.Orders, sleep: Callable[[float], 
     """Bridge, service and broker, each by SIGKILL, with a part of the seconds before each."""
     sleep(seconds / 2)
     run.kill_bridge()
-    print(f"bridge killed with SIGKILL and started again; ready after {run.bridge.wait_ready():.1f} s")
+    print(f"bridge killed with SIGKILL and started again; it publishes after {run.wait_moving():.1f} s")
     sleep(seconds / 4)
     service.kill()
     killed = time.time()
     service.start()
     print(f"service killed with SIGKILL and started again; its copy is fresh after {service.wait_fresh(killed):.1f} s")
     sleep(seconds / 4)
+    killed = time.monotonic()
     run.kafka.stop(signal.SIGKILL)
-    run.sleep(BROKER_DOWN_SECONDS)
     run.kafka.start()
-    killed = time.time()
-    run.bridge.wait_ready()
-    print(f"Kafka killed with SIGKILL and started again; the service's copy is fresh after {service.wait_fresh(killed):.1f} s")
+    away = time.monotonic() - killed
+    publishing = run.wait_moving()
+    behind = service.wait_fresh(time.time())
+    print(f"Kafka killed with SIGKILL and started again, which took it {away:.1f} s; the bridge publishes after {publishing:.1f} s, "
+          f"the service's copy is fresh {behind:.1f} s later")  # fmt: skip
 
 
 def copied(run: harness.Run, service: orders.Orders) -> Comparison:

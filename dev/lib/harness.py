@@ -10,7 +10,7 @@ from enum import Enum, auto
 import psycopg
 
 import past
-from bridge import NAME, SLOT, Bridge, check_program
+from bridge import NAME, SLOT, Bridge, check_program, tail
 from decoding import Log
 from gate import Gate, KafkaSpeech, PostgresSpeech
 from judge import Judge, Verdict
@@ -26,6 +26,7 @@ OLD_ORDERS = 6_000
 # How long the last records may take to appear, and how long one waits for records that should not be there.
 DRAIN_SECONDS_MAX = 60
 AFTERWARDS_SECONDS = 1
+RESUME_SECONDS_MAX = 60
 
 
 class Way(Enum):
@@ -93,6 +94,17 @@ class Run:
         self.bridge.kill()
         self.witness.cut()
         self.bridge.start()
+
+    def wait_moving(self) -> float:
+        """Until the bridge is ready and the position moves, with no human action; gives the seconds."""
+        begin = time.monotonic()
+        self.bridge.wait_ready()
+        before = self.reader.position()
+        while self.reader.position() == before:
+            if time.monotonic() - begin > RESUME_SECONDS_MAX:
+                raise RuntimeError(f"nothing is published for {RESUME_SECONDS_MAX} s\n{tail(self.bridge.log)}")
+            self.sleep(0.05)
+        return time.monotonic() - begin
 
     def stop_writers(self) -> None:
         for writer in self.writers:
