@@ -121,6 +121,7 @@ def order_events(database: Database, parts: With, number: str) -> list[Event]:
 
 @router.get("/orders/{number:path}")
 def order(database: Database, number: str) -> Order:
+    """One order with its customer."""
     row = read_model.order(database, number)
     if row is None:
         raise HTTPException(404, "no such order")
@@ -136,6 +137,7 @@ def customers(database: Database, limit: Limit = 100, after: After = "") -> Cust
 
 @router.get("/customers/{public_id:path}")
 def customer(database: Database, public_id: str) -> Customer:
+    """One customer."""
     row = read_model.customer(database, public_id)
     if row is None:
         raise HTTPException(404, "no such customer")
