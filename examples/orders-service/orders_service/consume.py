@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -45,7 +46,7 @@ class Following:
     def __init__(self, settings: Settings, store: Store, meters: Meters, tracer: trace.Tracer) -> None:
         self._settings, self._store, self._meters, self._tracer = settings, store, meters, tracer
         self._reading = Reading(settings)
-        self._progress = Progress()
+        self._progress = Progress(())
         self._positions: Positions = {}
         self._freshened = 0.0
         self._common = {"bootstrap.servers": settings.kafka_brokers, "client.id": "orders-service", **settings.kafka_properties}
@@ -98,7 +99,7 @@ class Following:
         self._positions = self._store.positions(partitions)
         if unknown := set(partitions) - self._positions.keys():
             raise Moved(f"{len(unknown)} partitions are new")
-        self._progress.begin(partitions)
+        self._progress = Progress(partitions)
         self._meters.lag_offsets.clear()
         offsets = [(one, self._positions[one]) for one in partitions]
         for one, offset in offsets:
@@ -109,7 +110,7 @@ class Following:
     def _revoked(self, consumer: Consumer, _given: list[TopicPartition]) -> None:
         """Nothing is under way: what was taken is in the copy, or will be read again."""
         self._positions = {}
-        self._progress.begin(())
+        self._progress = Progress(())
         consumer.unassign()
 
     def _some(self, consumer: Consumer) -> list[Message]:
@@ -141,13 +142,18 @@ class Following:
                     met[partition] = place.offset
                 else:
                     _judge(place, error)
-            elif partition in self._positions:
+            elif place.offset >= self._next(partition):
                 headers = {name: content or b"" for name, content in message.headers() or []}
                 try:
                     told.append((place, self._reading.read(Raw(place, message.key(), message.value(), headers))))
                 except Poison as poison:
                     return told, met, poison
         return told, met, None
+
+    def _next(self, partition: Partition) -> float:
+        """What was fetched for a former assignment can still arrive: of partitions that are not ours, or from before a place that
+        another instance has read to."""
+        return (self._positions[partition] or 0) if partition in self._positions else math.inf
 
     def _apply(self, told: list[tuple[Place, Told]]) -> None:
         begin = time.perf_counter()

@@ -20,18 +20,13 @@ class Ends:
 
 
 class Progress:
-    """Of the partitions that this instance reads."""
+    """Of the partitions of one assignment."""
 
-    def __init__(self) -> None:
-        self._reached: dict[Partition, int] = {}
+    def __init__(self, partitions: Iterable[Partition]) -> None:
+        self._reached: dict[Partition, int] = dict.fromkeys(partitions, 0)
         self._targets: dict[Partition, tuple[float, int]] = {}
         self._known: Mapping[Partition, int] = {}
         self._fresh: dict[Partition, float] = {}
-
-    def begin(self, partitions: Iterable[Partition]) -> None:
-        """With an assignment nothing is known but which partitions it has."""
-        self.__init__()
-        self._reached = dict.fromkeys(partitions, 0)
 
     def reached(self, partition: Partition, offset: int) -> None:
         """Everything in front of this offset is in the copy. Where a partition ends with the marks of transactions, no record says

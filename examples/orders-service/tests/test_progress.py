@@ -8,9 +8,7 @@ A, B = ("shop.orders", 0), ("shop.orders", 1)
 
 
 def progress(*partitions):
-    one = Progress()
-    one.begin(partitions)
-    return one
+    return Progress(partitions)
 
 
 def test_a_copy_is_as_fresh_as_the_question_whose_end_it_passed():
@@ -55,11 +53,9 @@ def test_an_offset_that_is_behind_takes_nothing_back():
     assert one.fresh() == {A: 100}
 
 
-def test_partitions_of_others_and_of_before_do_not_count():
+def test_partitions_of_others_do_not_count():
     one = progress(A)
     one.ends(Ends(100, {A: 0, B: 0}))
     one.reached(B, 7)
     assert one.fresh() == {A: 100}
     assert one.lag() == {A: 0}
-    one.begin([B])
-    assert one.fresh() == {}
