@@ -8,7 +8,7 @@ use std::path::Path;
 use walbridge::telemetry::{Meters, Names};
 
 /// Pages that show configs or lead elsewhere.
-const PAGES: [&str; 8] = [
+const PAGES: [&str; 9] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -17,6 +17,7 @@ const PAGES: [&str; 8] = [
     "docs/consumers.md",
     "docs/metrics.md",
     "docs/operations.md",
+    "docs/public-ids.md",
 ];
 
 fn root() -> &'static Path {

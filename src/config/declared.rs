@@ -97,6 +97,14 @@ fn spelt(field: &Field, from: &Source) -> String {
         Some(PublishedAs::Number) => with("as", "number"),
         Some(PublishedAs::EpochMs) => with("as", "epoch_ms"),
     }
+    if let Some(of) = &field.public_id {
+        with("public_id", &of.name.text);
+        if let Some(id) = &of.id {
+            with("form", &id.spelling().to_string());
+            // Another secret gives other ids.
+            with("secret", &format!("(mark {})", id.key_mark()));
+        }
+    }
     out
 }
 

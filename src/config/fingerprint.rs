@@ -116,6 +116,13 @@ impl Canonical {
             Some(PublishedAs::Number) => self.put("as", "number"),
             Some(PublishedAs::EpochMs) => self.put("as", "epoch_ms"),
         }
+        if let Some(of) = &field.public_id {
+            self.put("public_id", &of.name.text);
+            if let Some(id) = &of.id {
+                self.put("form", &id.spelling().to_string());
+                self.put("key", &id.key_mark());
+            }
+        }
     }
 
     fn event(&mut self, event: &Event) {

@@ -135,6 +135,22 @@ pub struct ColumnFacts {
     pub toast: Toast,
     /// The values that a CHECK constraint (`col IN (…)`, `col = ANY (ARRAY[…])`) or the enum type allows, as text; none where nothing limits them.
     pub allowed: Option<Vec<String>>,
+    /// Whether its values are numbers that only the database gives out.
+    pub surrogate: Option<Surrogate>,
+}
+
+/// Where a number comes from that means nothing outside the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Surrogate {
+    /// An identity column, or one whose default is the next value of a sequence.
+    Counted,
+    /// It refers to such a column, by way of foreign keys: this one.
+    RefersTo {
+        /// The table.
+        table: TableName,
+        /// Its column.
+        column: String,
+    },
 }
 
 /// Whether a value may be null.

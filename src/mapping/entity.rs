@@ -1,8 +1,11 @@
 //! Entities as declared: what a config says, complete and valid in form, not yet held against a catalogue.
 
+use std::sync::Arc;
+
 use crate::finding::Place;
 use crate::flow::event::Holds;
 use crate::flow::table::TableName;
+use crate::mapping::public_id::PublicId;
 
 /// A text with its place in the config.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
@@ -94,6 +97,39 @@ pub struct Field {
     pub on_unknown: OnUnknown,
     /// `as`
     pub published_as: Option<PublishedAs>,
+    /// `public_id`
+    pub public_id: Option<IdOf>,
+    /// `expose`: why an internal id is published as it is.
+    pub expose: Option<Located>,
+}
+
+impl Field {
+    /// A field without any form.
+    pub fn bare(name: &str, place: Place, from: Source) -> Self {
+        Self {
+            name: name.to_owned(),
+            place,
+            from,
+            zone: None,
+            decimals: None,
+            parse: None,
+            null_when: Vec::new(),
+            codes: None,
+            on_unknown: OnUnknown::Halt,
+            published_as: None,
+            public_id: None,
+            expose: None,
+        }
+    }
+}
+
+/// `public_id`: an id in place of the column.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdOf {
+    /// Name of the kind of ids.
+    pub name: Located,
+    /// What mints them; none where the secret could not be read, and then nothing is told.
+    pub id: Option<Arc<PublicId>>,
 }
 
 /// Where a field's value comes from.

@@ -6,6 +6,7 @@ pub mod entity;
 pub mod expression;
 pub mod form;
 pub mod plan;
+pub mod public_id;
 mod sides;
 pub mod tell;
 pub mod untellable;

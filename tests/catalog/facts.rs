@@ -1,6 +1,6 @@
 //! What the catalogue says of tables.
 
-use walbridge::flow::catalog::{Generated, Nullable, SqlType, TableKind, Toast, UniqueKind};
+use walbridge::flow::catalog::{Generated, Nullable, SqlType, Surrogate, TableKind, Toast, UniqueKind};
 use walbridge::flow::table::{ReplicaIdentity, TableName};
 use walbridge::source::postgres::settings::Publish;
 
@@ -99,4 +99,37 @@ fn the_catalogue_is_read_as_it_is() {
         .identity
         .clone();
     assert!(full.kind == ReplicaIdentity::Full && full.columns.len() == 16 && !full.columns.contains(&"g".to_owned()));
+}
+
+#[test]
+fn numbers_that_only_the_database_gives_out_are_followed_to_where_they_are_counted() {
+    let Some(mut world) = World::new("counted") else { return };
+    world
+        .run(
+            "CREATE DOMAIN number AS int; CREATE SEQUENCE shared; \
+             CREATE TABLE root (id bigint GENERATED ALWAYS AS IDENTITY, year int, PRIMARY KEY (id, year)); \
+             CREATE TABLE child (id int8 PRIMARY KEY, year int, FOREIGN KEY (id, year) REFERENCES root); \
+             CREATE TABLE leaf (own number DEFAULT nextval('shared') PRIMARY KEY, child int8 REFERENCES child, \
+             self int REFERENCES leaf, shown text DEFAULT 'A-' || nextval('shared'), year int, free int UNIQUE)",
+        )
+        .follow("leaf", Publish::Everything)
+        .follow("child", Publish::Everything);
+    let read = world.catalog();
+    let of = |table: &str, column: &str| {
+        let facts = &read.tables[&TableName::new("public", table)];
+        facts.column(column).unwrap().surrogate.clone()
+    };
+    let refers = |table: &str, column: &str| {
+        Some(Surrogate::RefersTo {
+            table: TableName::new("public", table),
+            column: column.to_owned(),
+        })
+    };
+    assert_eq!(of("leaf", "own"), Some(Surrogate::Counted));
+    assert_eq!(of("leaf", "child"), refers("root", "id"));
+    assert_eq!(of("leaf", "self"), refers("leaf", "own"));
+    assert_eq!(of("child", "id"), refers("root", "id"));
+    for (table, column) in [("leaf", "shown"), ("leaf", "year"), ("leaf", "free"), ("child", "year")] {
+        assert_eq!(of(table, column), None, "{table}.{column}");
+    }
 }

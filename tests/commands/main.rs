@@ -22,6 +22,7 @@ mod cluster;
 mod orders;
 mod output;
 mod previewing;
+mod public_ids;
 mod publications;
 mod recover;
 mod rows;

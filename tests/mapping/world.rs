@@ -28,6 +28,7 @@ fn column(name: &str, sql_type: SqlType, nullable: Nullable) -> ColumnFacts {
         generated: Generated::No,
         toast: Toast::Never,
         allowed: None,
+        surrogate: None,
     }
 }
 

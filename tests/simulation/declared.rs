@@ -62,6 +62,7 @@ fn catalog() -> Catalog {
         generated: Generated::No,
         toast: Toast::Never,
         allowed: None,
+        surrogate: None,
     };
     let all = table.columns.iter().map(|column| column.name.clone()).collect();
     let facts = TableFacts {

@@ -200,6 +200,6 @@ fn of_topics(entities: &[Entity], bridge: &str, report: &mut Report<'_>) {
     }
 }
 
-fn spot(place: &Place) -> String {
+pub(super) fn spot(place: &Place) -> String {
     format!("{}:{}", place.file, place.line)
 }

@@ -5,7 +5,7 @@ use toml::de::DeValue;
 use crate::config::file::report::Report;
 use crate::config::file::{Node, Section};
 use crate::finding::Finding;
-use crate::mapping::entity::{CodeValue, Field, Located, OnUnknown, PublishedAs, Source};
+use crate::mapping::entity::{CodeValue, Field, IdOf, Located, OnUnknown, PublishedAs, Source};
 
 use super::entity::is_name;
 
@@ -34,18 +34,7 @@ pub(super) fn fields(mut section: Section<'_>, report: &mut Report<'_>) -> Vec<F
 }
 
 fn field(name: &str, node: &Node<'_>, report: &mut Report<'_>) -> Option<Field> {
-    let bare = |from| Field {
-        name: name.to_owned(),
-        place: node.key_place(),
-        from,
-        zone: None,
-        decimals: None,
-        parse: None,
-        null_when: Vec::new(),
-        codes: None,
-        on_unknown: OnUnknown::Halt,
-        published_as: None,
-    };
+    let bare = |from| Field::bare(name, node.key_place(), from);
     if node.raw().is_str() {
         return node.located(report).map(|text| bare(Source::Text(text)));
     }
@@ -85,7 +74,16 @@ fn field(name: &str, node: &Node<'_>, report: &mut Report<'_>) -> Option<Field> 
         ];
         node.word(&words, report)
     });
-    section.not_yet("public_id", report);
+    let public_id = section.take("public_id").and_then(|node| node.located(report));
+    let expose = section.take("expose");
+    if let (Some(_), Some(node)) = (&public_id, &expose) {
+        let what = format!(
+            "{} says that a column is published, and public_id that it is not",
+            node.path()
+        );
+        report.push(node.error("config.value", what).repair("leave one of them out"));
+    }
+    let expose = expose.and_then(|node| node.located(report));
     section.not_yet("transitions", report);
     section.finish(report);
     Some(Field {
@@ -96,6 +94,8 @@ fn field(name: &str, node: &Node<'_>, report: &mut Report<'_>) -> Option<Field> 
         codes,
         on_unknown,
         published_as,
+        public_id: public_id.map(|name| IdOf { name, id: None }),
+        expose,
         ..bare(Source::Column(from))
     })
 }

@@ -16,6 +16,7 @@ mod entity;
 mod event;
 mod field;
 mod kafka;
+mod public_id;
 mod sections;
 mod security;
 mod source;
@@ -103,14 +104,17 @@ fn assemble(mut main: Section<'_>, bridge: Option<Section<'_>>, included: &[Text
     let http = sections::http(main.section("http", report), report);
     let backfill = sections::backfill(main.section("backfill", report), report);
     main.not_yet("mirror", report);
-    main.not_yet("public_id", report);
+    let mut ids = Vec::new();
+    if let Some(section) = main.section("public_id", report) {
+        ids.extend(public_id::public_ids(section, report));
+    }
     let mut entities = Vec::new();
     if let Some(section) = main.section("entity", report) {
         entities.extend(entity::entities(section, report));
     }
     main.finish(report);
     for text in included {
-        included_entities(text, &mut entities, report);
+        included_entities(text, (&mut entities, &mut ids), report);
     }
     if entities.is_empty() {
         let what = "no entity is declared";
@@ -120,6 +124,7 @@ fn assemble(mut main: Section<'_>, bridge: Option<Section<'_>>, included: &[Text
         );
     }
     checks::between(&entities, &name, report);
+    public_id::join(&mut entities, &ids, report);
     source.tables = followed(&entities);
     source.row_bytes_max = limits.row_bytes_max;
     source.buffer_bytes_max = limits.memory_bytes_max / 8;
@@ -138,13 +143,19 @@ fn assemble(mut main: Section<'_>, bridge: Option<Section<'_>>, included: &[Text
     }
 }
 
-fn included_entities(text: &Text, entities: &mut Vec<Entity>, report: &mut Report<'_>) {
+fn included_entities(
+    text: &Text,
+    (entities, ids): (&mut Vec<Entity>, &mut Vec<public_id::Declared>),
+    report: &mut Report<'_>,
+) {
     let Some(table) = text.parse(report) else { return };
     let mut section = Section::whole(text, &table);
     if let Some(section) = section.section("entity", report) {
         entities.extend(entity::entities(section, report));
     }
-    section.not_yet("public_id", report);
+    if let Some(section) = section.section("public_id", report) {
+        ids.extend(public_id::public_ids(section, report));
+    }
     for elsewhere in [
         "bridge",
         "source",

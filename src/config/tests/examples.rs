@@ -53,9 +53,6 @@ fn every_key_whose_time_has_not_come_is_refused_by_name() {
         if line.starts_with("mirror") {
             text = format!("{line}\n{}", text.replace(line, ""));
         }
-        if line.starts_with("[public_id") {
-            text = text.replace(line, "[public_id.customer]\nsecret = { env = \"ID\" }\n");
-        }
         let invalid = written(&[("walbridge.toml", &text)], Secrets::Later).unwrap_err();
         let errors: Vec<String> = invalid
             .findings

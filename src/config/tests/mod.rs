@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 mod bad;
 mod examples;
+mod public_ids;
 
 use crate::backfill::ledger::NeverTold;
 use crate::config::file::report::Secrets;

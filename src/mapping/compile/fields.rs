@@ -4,8 +4,8 @@ use std::cell::RefCell;
 
 use crate::finding::{Cause, Finding};
 use crate::flow::catalog::{Catalog, ColumnFacts, Generated, TableFacts};
-use crate::mapping::compile::Out;
 use crate::mapping::compile::names::{Asked, ColumnNames, unknown};
+use crate::mapping::compile::{Out, exposed};
 use crate::mapping::entity::{Entity, Field, Located, OnUnknown, Source};
 use crate::mapping::expression::Expression;
 use crate::mapping::form::{Form, is_formless};
@@ -102,6 +102,7 @@ impl Ground<'_> {
                     );
                 }
                 out.findings.extend(self.told_as_text(field, facts));
+                out.findings.extend(exposed::field(self.entity, field, facts));
                 let number = self.asked.borrow_mut().column(&facts.name);
                 Some((FieldSource::Column(number), form))
             }
@@ -137,6 +138,14 @@ impl Ground<'_> {
         match Form::compile_result(field, expression.sql_type()) {
             Ok(form) => {
                 let columns = self.columns_of(&expression);
+                let asked = self.asked.borrow();
+                let names: Vec<String> = columns
+                    .iter()
+                    .filter_map(|at| asked.columns.get(*at))
+                    .cloned()
+                    .collect();
+                out.findings
+                    .extend(exposed::expression(self.entity, field, (self.table, &names)));
                 Some((FieldSource::Expression(expression, columns), form))
             }
             Err(problem) => {

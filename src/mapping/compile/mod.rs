@@ -1,6 +1,7 @@
 //! Entities held against the catalogue: a mapping that can run, or every finding at once.
 
 mod events;
+mod exposed;
 mod fields;
 mod former;
 mod names;

@@ -1,14 +1,16 @@
 //! From a field as declared to its form, or to what is wrong with it.
 
+use std::sync::Arc;
+
 use jiff::tz::{TimeZone, db};
 
 use super::instant::{Instants, Reading, Telling};
 use super::pattern::Pattern;
-use super::published::{column_text, has_codes, innermost, padding, plain, type_word};
-use super::step::{Code, Codes, Numbers, Step, Unlisted};
+use super::published::{column_text, has_codes, has_ids, innermost, padding, plain, type_word};
+use super::step::{Code, Codes, Numbers, Step, Unlisted, Zeros};
 use super::{Form, FormProblem};
 use crate::flow::catalog::{ColumnFacts, SqlType};
-use crate::mapping::entity::{CodeValue, Field, OnUnknown, PublishedAs};
+use crate::mapping::entity::{CodeValue, Field, IdOf, OnUnknown, PublishedAs};
 
 /// More digits after the point than any money has.
 const DECIMALS_MAX: u32 = 100;
@@ -72,6 +74,8 @@ impl Form {
         let (step, seen_as) = if let Some(codes) = &field.codes {
             let keys = texts("codes", &mut codes.iter().map(|(key, _)| key))?;
             column.codes(keys, codes)?
+        } else if let Some(of) = &field.public_id {
+            (column.public_id(of)?, SqlType::Text)
         } else if field.parse.is_some() {
             column.parse()?
         } else if let Some(digits) = field.decimals {
@@ -105,6 +109,7 @@ impl Declared<'_> {
             ("decimals", field.decimals.is_some()),
             ("zone", field.zone.is_some()),
             ("as", field.published_as.is_some()),
+            ("public_id", field.public_id.is_some()),
         ];
         let given: Vec<&str> = options
             .iter()
@@ -228,6 +233,27 @@ impl Declared<'_> {
             Some(PublishedAs::Number) => Ok(Step::Decimals(places, Numbers::Number)),
             Some(PublishedAs::EpochMs) => problem("as = \"epoch_ms\" does not go with decimals", ""),
         }
+    }
+
+    fn public_id(&self, of: &IdOf) -> Result<Step, FormProblem> {
+        if !has_ids(self.sql_type) {
+            return problem(
+                format!("public_id does not go with {}", self.type_text),
+                "it stands for a whole number, a text, a uuid or a date",
+            );
+        }
+        let Some(id) = &of.id else {
+            return problem(
+                format!("the secret of public_id.{} could not be read", of.name.text),
+                "let `env` or `file` under `secret` name where it is",
+            );
+        };
+        let zeros = if *self.sql_type == SqlType::Numeric {
+            Zeros::Dropped
+        } else {
+            Zeros::Kept
+        };
+        Ok(Step::PublicId(Arc::clone(id), zeros))
     }
 
     fn is_whole_number(&self) -> bool {

@@ -83,6 +83,11 @@ pub(super) fn has_codes(sql_type: &SqlType) -> bool {
     }
 }
 
+/// Whether one value of a type has one text, so that equal values have one id.
+pub(super) fn has_ids(sql_type: &SqlType) -> bool {
+    has_codes(sql_type) && *sql_type != SqlType::Bool
+}
+
 /// A type's name for messages where the catalogue gives none.
 pub(super) fn type_word(sql_type: &SqlType) -> &str {
     match sql_type {

@@ -1,5 +1,7 @@
 //! What is done to one text: the transcoders themselves.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
@@ -7,6 +9,7 @@ use super::array;
 use super::instant::{self, Instants, Local};
 use super::pattern::Pattern;
 use super::{Piece, Place, RowProblem, Scratch};
+use crate::mapping::public_id::PublicId;
 
 /// The largest integer that every JSON reader takes exactly, 2^53 − 1.
 const EXACT_INTEGER_MAX: &[u8] = b"9007199254740991";
@@ -42,6 +45,17 @@ pub(super) enum Step {
     Bytea,
     /// An array.
     Array(Elements),
+    /// A public id of the text.
+    PublicId(Arc<PublicId>, Zeros),
+}
+
+/// Noughts that end a fraction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Zeros {
+    /// They are part of the text.
+    Kept,
+    /// They say nothing: `1.0` and `1` are one number.
+    Dropped,
 }
 
 /// How exact decimals are published.
@@ -113,6 +127,7 @@ impl Step {
             Self::Codes(codes) => codes.write(text, scratch),
             Self::Bytea => bytea(text, scratch).map(Piece::Text),
             Self::Array(elements) => array::write(elements, text, scratch).map(Piece::Json),
+            Self::PublicId(id, zeros) => written(scratch, |out| id.mint(zeros.of(text), out)).map(Piece::Text),
         }
     }
 
@@ -139,7 +154,21 @@ impl Step {
             }
             Self::Decimals(digits, _) => decimals(text, *digits, scratch).map(Piece::Text),
             Self::Codes(codes) => codes.write_operand(text, scratch),
+            Self::PublicId(..) => self.write(text, scratch),
         }
+    }
+}
+
+impl Zeros {
+    /// As `trim_scale` has it, so that columns of other scales agree
+    /// (<https://www.postgresql.org/docs/current/functions-math.html>).
+    fn of(self, text: &[u8]) -> &[u8] {
+        if self == Self::Kept || !text.contains(&b'.') {
+            return text;
+        }
+        let end = text.iter().rposition(|&b| b != b'0').map_or(0, |last| last + 1);
+        let text = text.get(..end).unwrap_or_default();
+        text.strip_suffix(b".").unwrap_or(text)
     }
 }
 

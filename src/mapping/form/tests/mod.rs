@@ -4,12 +4,15 @@ mod options;
 mod refusals;
 mod types;
 
+use std::sync::Arc;
+
 use super::{Form, FormProblem, RowProblem, Scratch};
 use crate::finding::Place;
 use crate::flow::catalog::{ColumnFacts, Generated, Nullable, SqlType, Toast};
 use crate::flow::cell::Cell;
 use crate::flow::event::Value;
-use crate::mapping::entity::{CodeValue, Field, Located, OnUnknown, PublishedAs, Source};
+use crate::mapping::entity::{CodeValue, Field, IdOf, Located, OnUnknown, PublishedAs, Source};
+use crate::mapping::public_id::{PublicId, Spelling};
 
 fn located(text: &str) -> Located {
     Located {
@@ -19,18 +22,7 @@ fn located(text: &str) -> Located {
 }
 
 fn field() -> Field {
-    Field {
-        name: "f".to_owned(),
-        place: Place::default(),
-        from: Source::Column(located("c")),
-        zone: None,
-        decimals: None,
-        parse: None,
-        null_when: Vec::new(),
-        codes: None,
-        on_unknown: OnUnknown::Halt,
-        published_as: None,
-    }
+    Field::bare("f", Place::default(), Source::Column(located("c")))
 }
 
 fn zone(name: &str) -> Field {
@@ -74,6 +66,20 @@ fn codes(list: &[(&str, CodeValue)], on_unknown: OnUnknown) -> Field {
     }
 }
 
+/// A field that is an id of the documented example.
+fn with_id(null_when: &[&str]) -> Field {
+    let spelling = Spelling::parse("cus_{base32:20}").unwrap();
+    let id = PublicId::new("customer", "a secret of the example, not yours", spelling);
+    Field {
+        null_when: null_when.iter().map(|text| (*text).to_owned()).collect(),
+        public_id: Some(IdOf {
+            name: located("customer"),
+            id: id.map(Arc::new),
+        }),
+        ..field()
+    }
+}
+
 fn text_code(text: &str) -> CodeValue {
     CodeValue::Text(text.to_owned())
 }
@@ -90,6 +96,7 @@ fn column(sql_type: SqlType) -> ColumnFacts {
         generated: Generated::No,
         toast: Toast::Never,
         allowed: None,
+        surrogate: None,
     }
 }
 

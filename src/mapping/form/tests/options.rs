@@ -239,3 +239,57 @@ fn another_published_form_where_a_type_has_one() {
     );
     table(&form(PublishedAs::Text, SqlType::Text), &[("x", r#""x""#)]);
 }
+
+#[test]
+fn a_public_id_is_of_the_text_and_null_stays_null() {
+    let mut hidden = with_id(&["0"]);
+    let form = compiled(&hidden, SqlType::Int4);
+    assert_eq!(told(&form, "4711").as_deref(), Ok("\"cus_4kr2kiaulobxp6sar6gs\""));
+    assert_eq!(operand(&form, "4711"), "cus_4kr2kiaulobxp6sar6gs");
+    table(&form, &[("0", "null")]);
+    assert_eq!(*form.sql_type(), SqlType::Text);
+    let mut scratch = Scratch::default();
+    for (cell, expected) in [(Cell::Null, Some(Value::Null)), (Cell::Unknown, None)] {
+        assert_eq!(form.read(cell, &mut scratch).unwrap().value(cell, &scratch), expected);
+    }
+    let same = [
+        (SqlType::Bpchar, "4711  "),
+        (SqlType::Text, "4711"),
+        (SqlType::Numeric, "4711.00"),
+        (SqlType::Numeric, "4711"),
+    ];
+    for (sql_type, text) in same {
+        let id = told(&compiled(&hidden, sql_type.clone()), text);
+        assert_eq!(id.as_deref(), Ok("\"cus_4kr2kiaulobxp6sar6gs\""), "{sql_type:?} {text}");
+    }
+    let numeric = compiled(&hidden, SqlType::Numeric);
+    assert_ne!(told(&numeric, "471.10"), told(&numeric, "471.01"));
+    assert_eq!(told(&numeric, "471.10"), told(&numeric, "471.1"));
+    assert_ne!(told(&numeric, "47100"), told(&numeric, "471"));
+    hidden.public_id.as_mut().unwrap().id = None;
+    assert!(
+        refused(&hidden, SqlType::Int4)
+            .message
+            .contains("public_id.customer could not be read")
+    );
+}
+
+#[test]
+fn a_public_id_goes_with_no_other_form_and_with_types_of_one_spelling() {
+    let hidden = with_id(&[]);
+    for sql_type in [
+        SqlType::Float8,
+        SqlType::Json,
+        SqlType::Bool,
+        SqlType::Bytea,
+        array(SqlType::Int4),
+    ] {
+        let message = refused(&hidden, sql_type).message;
+        assert!(message.starts_with("public_id does not go with"), "{message}");
+    }
+    let both = as_(PublishedAs::Text, hidden);
+    assert_eq!(
+        refused(&both, SqlType::Int4).message,
+        "as and public_id do not go together"
+    );
+}

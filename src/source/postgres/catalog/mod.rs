@@ -15,6 +15,7 @@ use crate::source::postgres::sql::{Sql, get};
 
 mod allowed;
 mod retype;
+mod surrogate;
 mod types;
 
 pub use crate::source::postgres::catalog::retype::{Retyped, retype};
@@ -293,6 +294,7 @@ fn columns(sql: &mut Sql, oids: &[u32], order: Order) -> Result<BTreeMap<u32, Ve
             lists.insert((get(&row, 0)?, column), values);
         }
     }
+    let mut counted = surrogate::read(sql, oids)?;
     let rows = sql.ask(COLUMNS, &[&oids])?;
     let mut used = BTreeSet::new();
     for row in &rows {
@@ -303,8 +305,13 @@ fn columns(sql: &mut Sql, oids: &[u32], order: Order) -> Result<BTreeMap<u32, Ve
     for row in &rows {
         let table: u32 = get(row, 0)?;
         let name: String = get(row, 1)?;
-        let list = lists.remove(&(table, name));
-        out.entry(table).or_default().push(column(row, &types, list, order)?);
+        let key = (table, name);
+        let list = lists.remove(&key);
+        let facts = ColumnFacts {
+            surrogate: counted.remove(&key),
+            ..column(row, &types, list, order)?
+        };
+        out.entry(table).or_default().push(facts);
     }
     Ok(out)
 }
@@ -344,5 +351,6 @@ fn column(row: &Row, types: &Types, list: Option<Vec<String>>, order: Order) -> 
             .map(|values| if padded { unpadded(values) } else { values })
             .or(labels),
         sql_type: base.sql_type,
+        surrogate: None,
     })
 }

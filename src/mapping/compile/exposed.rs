@@ -1,0 +1,71 @@
+//! Numbers that only the database gives out, where they would be published as they are.
+
+use crate::finding::{Cause, Finding};
+use crate::flow::catalog::{ColumnFacts, Surrogate, TableFacts};
+use crate::mapping::entity::{Entity, Field};
+
+const WHY: &str =
+    "consumers come to rest on numbers that end with this database, and whoever sees some can guess the others";
+
+/// A field that is such a column, and neither hides it nor says why not.
+pub(super) fn field(entity: &Entity, field: &Field, facts: &ColumnFacts) -> Option<Finding> {
+    let surrogate = facts.surrogate.as_ref()?;
+    if field.public_id.is_some() || field.expose.is_some() || field.codes.is_some() {
+        return None;
+    }
+    let in_key = if entity.key.iter().any(|key| key.text == field.name) {
+        ", also in the key"
+    } else {
+        ""
+    };
+    let what = format!(
+        "{}.{} is column \"{}\" as it is{in_key}: {}",
+        entity.name,
+        field.name,
+        facts.name,
+        says(surrogate)
+    );
+    let (name, column) = (&field.name, &facts.name);
+    Some(
+        Finding::warning(Cause::Config, "mapping.surrogate", what)
+            .at(field.place.clone())
+            .because(WHY)
+            .repair(format!(
+                "{name} = {{ from = {column:?}, public_id = \"{name}\" }} with [public_id.{name}]; or say why not: {name} = \
+                 {{ from = {column:?}, expose = \"REASON\" }}"
+            )),
+    )
+}
+
+/// A field whose expression reads such a column: it may say nothing of the number, so this is only good to know.
+pub(super) fn expression(
+    entity: &Entity,
+    field: &Field,
+    (table, columns): (&TableFacts, &[String]),
+) -> Option<Finding> {
+    let read = columns.iter().filter_map(|name| table.column(name));
+    let (facts, surrogate) = read
+        .filter_map(|facts| Some((facts, facts.surrogate.as_ref()?)))
+        .next()?;
+    let what = format!(
+        "{}.{} is made of column \"{}\": {}",
+        entity.name,
+        field.name,
+        facts.name,
+        says(surrogate)
+    );
+    Some(
+        Finding::note(Cause::Config, "mapping.surrogate", what)
+            .at(field.place.clone())
+            .because(WHY),
+    )
+}
+
+fn says(surrogate: &Surrogate) -> String {
+    match surrogate {
+        Surrogate::Counted => "a number that the database counts".to_owned(),
+        Surrogate::RefersTo { table, column } => {
+            format!("it refers to \"{column}\" of {table}, which the database counts")
+        }
+    }
+}
