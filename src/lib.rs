@@ -11,6 +11,8 @@ pub mod bridge;
 pub mod cli;
 /// `[5]` The config: complete and valid.
 pub mod config;
+/// `[1]` What is promised of an event type.
+pub mod contract;
 /// `[2]` Domain events to records.
 pub mod encoding;
 /// `[0]` Something an operator must fix.

@@ -13,7 +13,6 @@ use crate::flow::checkpoint::Checkpoint;
 use crate::mapping::compile::syntax;
 use crate::mapping::difference::{Difference, Means, differences};
 use crate::sink::{SinkError, kafka};
-use crate::source::SourceError;
 use crate::source::postgres;
 
 #[derive(Debug, Args)]
@@ -118,7 +117,7 @@ fn surroundings(config: &Config) -> Vec<Finding> {
             Some((of_source.catalog, of_source.publications))
         }
         Err(error) => {
-            found.push(of_source(config, error));
+            found.push(prepare::of_source(config, error));
             None
         }
     };
@@ -181,7 +180,7 @@ fn position(config: &Config, settings: &kafka::settings::Settings) -> Vec<Findin
         .as_ref()
         .map_or(Ok(()), |stored| kafka::compare(settings, stored));
     let slot = postgres::compare(&config.source, stored);
-    found.extend(slot.err().map(|error| of_source(config, error)));
+    found.extend(slot.err().map(|error| prepare::of_source(config, error)));
     found.extend(topics.err().map(of_sink));
     found
 }
@@ -226,18 +225,6 @@ fn of_sink(error: SinkError) -> Finding {
         SinkError::Halt(finding) => *finding,
         SinkError::Transient(_) | SinkError::Overrun(_) | SinkError::Fenced { .. } => {
             Finding::warning(Cause::Surroundings, "kafka.position_unread", error.to_string())
-        }
-    }
-}
-
-fn of_source(config: &Config, error: SourceError) -> Finding {
-    match error {
-        SourceError::Halt(finding) => *finding,
-        SourceError::Transient(why) => {
-            let what = format!("cannot look at the database {}", config.source.login.database);
-            Finding::error(Cause::Surroundings, "source.unreachable", what)
-                .because(why)
-                .repair("correct `url` in [source], or make the server reachable from here")
         }
     }
 }

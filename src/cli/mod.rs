@@ -10,6 +10,8 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 
 mod backfill;
 mod check;
+mod columns;
+mod explain;
 mod findings;
 mod logs;
 mod prepare;
@@ -51,6 +53,8 @@ enum Command {
     Check(check::Arguments),
     /// Show rows, or changes as they come, as they would be told; needs no Kafka
     Preview(preview::Arguments),
+    /// Lay open what will be published, and what it rests on
+    Explain(explain::Arguments),
     /// Show the SQL and the topics that the bridge needs, or make them
     Setup(setup::Arguments),
     /// Ask a running bridge to tell old rows again, or how far it is
@@ -114,6 +118,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run::run(&arguments, format),
         Command::Check(arguments) => check::check(&arguments),
         Command::Preview(arguments) => preview::preview(&arguments, format),
+        Command::Explain(arguments) => explain::explain(&arguments),
         Command::Setup(arguments) => setup::setup(&arguments, format),
         Command::Backfill(arguments) => backfill::backfill(&arguments, format),
         Command::Recover(arguments) => recover::recover(&arguments, format),

@@ -6,13 +6,14 @@ use crate::backfill::ledger::NeverTold;
 use crate::backfill::target::Target;
 use crate::config::{Config, SinkChoice};
 use crate::encoding;
-use crate::finding::{Finding, Place, Severity};
+use crate::finding::{Cause, Finding, Place, Severity};
 use crate::flow::catalog::{Catalog, TableFacts};
 use crate::flow::table::TableName;
-use crate::mapping::compile::compile;
+use crate::mapping::compile::{compile, compile_what_fits};
 use crate::mapping::entity::{Entity, Located};
 use crate::mapping::plan::Mapping;
 use crate::sink::kafka::settings::Settings;
+use crate::source::SourceError;
 use crate::source::postgres::publication::{self, Publications};
 use crate::source::postgres::{chunk, preflight};
 
@@ -40,6 +41,44 @@ pub(super) fn prepare(config: &Config, catalog: &Catalog) -> Result<Prepared, Ve
         kafka,
         findings: compiled.findings,
     })
+}
+
+/// What a look at the database says of a mapping, also of one that cannot run yet.
+#[derive(Debug)]
+pub(super) struct LookedAt {
+    pub(super) mapping: Mapping,
+    pub(super) catalog: Catalog,
+    pub(super) publications: Publications,
+    /// Of the mapping alone.
+    pub(super) findings: Vec<Finding>,
+}
+
+/// Looks at the catalogue and nothing else, and compiles the entities that fit it.
+///
+/// # Errors
+/// The database cannot be looked at.
+pub(super) fn looked_at(config: &Config) -> Result<LookedAt, Box<Finding>> {
+    let seen = preflight::preflight(&config.source).map_err(|error| Box::new(of_source(config, error)))?;
+    let compiled = compile_what_fits(&config.entities, &seen.catalog);
+    Ok(LookedAt {
+        mapping: compiled.mapping,
+        catalog: seen.catalog,
+        publications: seen.publications,
+        findings: compiled.findings,
+    })
+}
+
+/// Why the database could not be looked at.
+pub(super) fn of_source(config: &Config, error: SourceError) -> Finding {
+    match error {
+        SourceError::Halt(finding) => *finding,
+        SourceError::Transient(why) => {
+            let what = format!("cannot look at the database {}", config.source.login.database);
+            Finding::error(Cause::Surroundings, "source.unreachable", what)
+                .because(why)
+                .repair("correct `url` in [source], or make the server reachable from here")
+        }
+    }
 }
 
 /// Entities whose old rows can be told, and how they are read; and why others cannot.

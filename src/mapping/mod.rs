@@ -3,6 +3,7 @@
 pub mod compile;
 pub mod difference;
 pub mod entity;
+pub mod explained;
 pub mod expression;
 pub mod form;
 pub mod plan;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::finding::Place;
-use crate::flow::catalog::{Catalog, ColumnFacts, TableFacts};
+use crate::flow::catalog::{Catalog, ColumnFacts, Nullable, TableFacts};
 use crate::flow::event::{EventKind, KindId, Topic};
 use crate::flow::table::{ReplicaIdentity, Table, TableName};
 use crate::mapping::entity::{Move, OnUnknownOld};
@@ -32,6 +32,8 @@ pub(super) struct Plan {
     /// What a slot of an expression stands for.
     pub(super) slots: Vec<Slot>,
     pub(super) filter: Option<Expression>,
+    /// The first columns are those that `filter` looks at: so many.
+    pub(super) filter_columns: usize,
     pub(super) fields: Vec<PlanField>,
     /// Fields of the key, by number.
     pub(super) key: Vec<usize>,
@@ -119,6 +121,8 @@ pub(super) struct PlanField {
     pub(super) place: Place,
     pub(super) from: FieldSource,
     pub(super) form: Form,
+    /// Whether what it is made of may be null.
+    pub(super) nullable: Nullable,
     pub(super) watched: Watched,
     /// Sides on which an expression of an event names it.
     pub(super) compared: Vec<Side>,

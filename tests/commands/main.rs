@@ -29,5 +29,6 @@ mod rows;
 mod shapes;
 mod slots;
 mod surroundings;
+mod told;
 mod topics;
 mod world;

@@ -2,6 +2,7 @@
 
 use serde::Deserialize;
 
+use crate::cli::columns::{Side, lined_up};
 use crate::telemetry::{Age, Grouped};
 
 /// What `/status` says of one entity.
@@ -18,31 +19,23 @@ pub(super) struct Line {
 }
 
 const TITLES: [&str; 7] = ["ENTITY", "GENERATION", "STATE", "ROWS", "OF ABOUT", "RATE", "LEFT"];
-/// Words stand at the left, numbers at the right.
-const WORDS: [bool; 7] = [true, false, true, false, false, false, false];
+const SIDES: [Side; 7] = [
+    Side::Left,
+    Side::Right,
+    Side::Left,
+    Side::Right,
+    Side::Right,
+    Side::Right,
+    Side::Right,
+];
 const NOTHING: &str = "-";
 
-/// Draws it: columns as wide as what is in them, two spaces apart.
+/// Draws it.
 pub(super) fn draw(lines: &[Line]) -> String {
-    let cells: Vec<[String; 7]> = std::iter::once(TITLES.map(str::to_owned))
-        .chain(lines.iter().map(cells))
-        .collect();
-    let width = |column: usize| {
-        let of = cells.iter().filter_map(|row| row.get(column));
-        of.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let mut drawn = Vec::with_capacity(cells.len());
-    for row in &cells {
-        let columns = row.iter().zip(WORDS).enumerate();
-        let padded: Vec<String> = columns
-            .map(|(column, (cell, is_word))| match (width(column), is_word) {
-                (width, true) => format!("{cell:<width$}"),
-                (width, false) => format!("{cell:>width$}"),
-            })
-            .collect();
-        drawn.push(padded.join("  ").trim_end().to_owned());
-    }
-    drawn.join("\n")
+    let titles = TITLES.map(str::to_owned);
+    let rows = std::iter::once(titles).chain(lines.iter().map(cells));
+    let rows: Vec<Vec<String>> = rows.map(Vec::from).collect();
+    lined_up(&rows, &SIDES, usize::MAX).join("\n")
 }
 
 fn cells(line: &Line) -> [String; 7] {

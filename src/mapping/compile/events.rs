@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 
-use crate::flow::catalog::{Catalog, Nullable, TableFacts};
+use crate::flow::catalog::{Catalog, TableFacts};
 use crate::flow::event::{EventKind, Holds};
 use crate::mapping::compile::names::{Asked, ChangeNames, FieldFacts};
 use crate::mapping::compile::{Out, fields};
 use crate::mapping::entity::{Entity, Event};
 use crate::mapping::form::Form;
-use crate::mapping::plan::{FieldSource, InIdentity, Plan, PlanEvent, Told};
+use crate::mapping::plan::{InIdentity, Plan, PlanEvent, Told};
 
 /// What events are held against.
 pub(super) struct Ground<'a> {
@@ -25,14 +25,7 @@ pub(super) fn compile(entity: &Entity, plan: &Plan, ground: &Ground<'_>, out: &m
         .map(|f| FieldFacts {
             name: f.name.clone(),
             sql_type: f.form.sql_type().clone(),
-            nullable: match &f.from {
-                FieldSource::Column(column) => plan
-                    .columns
-                    .get(*column)
-                    .and_then(|c| ground.table.column(&c.name))
-                    .map_or(Nullable::Yes, |c| c.nullable),
-                FieldSource::Expression(expression, _) => expression.nullable(),
-            },
+            nullable: f.nullable,
         })
         .collect();
     let names = ChangeNames {

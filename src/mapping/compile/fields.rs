@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use crate::finding::{Cause, Finding};
-use crate::flow::catalog::{Catalog, ColumnFacts, Generated, TableFacts};
+use crate::flow::catalog::{Catalog, ColumnFacts, Generated, Nullable, TableFacts};
 use crate::mapping::compile::names::{Asked, ColumnNames, unknown};
 use crate::mapping::compile::{Out, exposed};
 use crate::mapping::entity::{Entity, Field, Located, OnUnknown, Source};
@@ -53,7 +53,7 @@ impl Ground<'_> {
         } else {
             Watched::Yes
         };
-        let (from, form) = match &field.from {
+        let (from, form, nullable) = match &field.from {
             Source::Text(text) if self.table.column(&text.text).is_none() => self.expression(field, text, out)?,
             Source::Text(text) | Source::Column(text) => self.column(field, text, out)?,
         };
@@ -62,12 +62,13 @@ impl Ground<'_> {
             place: field.place.clone(),
             from,
             form,
+            nullable,
             watched,
             compared: Vec::new(),
         })
     }
 
-    fn column(&self, field: &Field, text: &Located, out: &mut Out) -> Option<(FieldSource, Form)> {
+    fn column(&self, field: &Field, text: &Located, out: &mut Out) -> Option<(FieldSource, Form, Nullable)> {
         let Some(facts) = self.table.column(&text.text) else {
             let what = unknown("column", &text.text, self.table.columns.iter().map(|c| c.name.as_str()));
             out.error(
@@ -104,7 +105,7 @@ impl Ground<'_> {
                 out.findings.extend(self.told_as_text(field, facts));
                 out.findings.extend(exposed::field(self.entity, field, facts));
                 let number = self.asked.borrow_mut().column(&facts.name);
-                Some((FieldSource::Column(number), form))
+                Some((FieldSource::Column(number), form, facts.nullable))
             }
             Err(problem) => {
                 let finding = Finding::error(Cause::Config, "mapping.form", problem.message).at(field.place.clone());
@@ -129,7 +130,7 @@ impl Ground<'_> {
         })
     }
 
-    fn expression(&self, field: &Field, text: &Located, out: &mut Out) -> Option<(FieldSource, Form)> {
+    fn expression(&self, field: &Field, text: &Located, out: &mut Out) -> Option<(FieldSource, Form, Nullable)> {
         let names = ColumnNames {
             table: self.table,
             asked: self.asked,
@@ -146,7 +147,8 @@ impl Ground<'_> {
                     .collect();
                 out.findings
                     .extend(exposed::expression(self.entity, field, (self.table, &names)));
-                Some((FieldSource::Expression(expression, columns), form))
+                let nullable = expression.nullable();
+                Some((FieldSource::Expression(expression, columns), form, nullable))
             }
             Err(problem) => {
                 out.error("mapping.form", &field.place, problem.message);
@@ -176,11 +178,7 @@ impl Ground<'_> {
             .flat_map(|field| field.from.columns())
             .filter_map(|column| asked.columns.get(*column))
             .collect();
-        let not_null = |name: &String| {
-            self.table
-                .column(name)
-                .is_some_and(|c| c.nullable == crate::flow::catalog::Nullable::No)
-        };
+        let not_null = |name: &String| self.table.column(name).is_some_and(|c| c.nullable == Nullable::No);
         let proven = self
             .table
             .uniques

@@ -5,7 +5,7 @@ mod exposed;
 mod fields;
 mod former;
 mod names;
-mod old;
+pub(super) mod old;
 mod syntax;
 
 pub use syntax::syntax;
@@ -35,6 +35,15 @@ pub struct Compiled {
 /// # Errors
 /// All findings, where one of them is an error.
 pub fn compile(entities: &[Entity], catalog: &Catalog) -> Result<Compiled, Vec<Finding>> {
+    let compiled = compile_what_fits(entities, catalog);
+    if compiled.findings.iter().any(|f| f.severity == Severity::Error) {
+        return Err(compiled.findings);
+    }
+    Ok(compiled)
+}
+
+/// Compiles the entities that can be, to look at them: with errors among the findings it is no mapping to run.
+pub fn compile_what_fits(entities: &[Entity], catalog: &Catalog) -> Compiled {
     let mut out = Out {
         findings: Vec::new(),
         kinds: Vec::new(),
@@ -56,9 +65,6 @@ pub fn compile(entities: &[Entity], catalog: &Catalog) -> Result<Compiled, Vec<F
             plans.push(plan);
         }
     }
-    if out.findings.iter().any(|f| f.severity == Severity::Error) {
-        return Err(out.findings);
-    }
     let mapping = Mapping {
         kinds: out.kinds,
         topics: out.topics,
@@ -66,10 +72,10 @@ pub fn compile(entities: &[Entity], catalog: &Catalog) -> Result<Compiled, Vec<F
         by_table,
         type_oids,
     };
-    Ok(Compiled {
+    Compiled {
         mapping,
         findings: out.findings,
-    })
+    }
 }
 
 /// What compiling gathers over all entities.
@@ -210,6 +216,7 @@ fn plan(entity: &Entity, (own, table): (&TableFacts, &TableFacts), catalog: &Cat
         columns: Vec::new(),
         slots: Vec::new(),
         filter,
+        filter_columns,
         fields,
         key,
         partition_by,
@@ -239,7 +246,7 @@ fn plan(entity: &Entity, (own, table): (&TableFacts, &TableFacts), catalog: &Cat
             field.compared.push(*side);
         }
     }
-    old::check(entity, &plan, &old::Ground { table, filter_columns }, out);
+    old::check(entity, &plan, table, out);
     Some(plan)
 }
 

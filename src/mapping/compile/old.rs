@@ -7,13 +7,6 @@ use crate::mapping::compile::Out;
 use crate::mapping::entity::{Entity, Move, OnUnknownOld};
 use crate::mapping::plan::{FollowsOld, InIdentity, Plan, PlanColumn, Side, Slot, Watched};
 
-/// What old rows are held against.
-pub(super) struct Ground<'a> {
-    pub(super) table: &'a TableFacts,
-    /// The first columns of the plan are those of `where`: so many.
-    pub(super) filter_columns: usize,
-}
-
 /// Whether updates and deletes matter to an entity.
 pub(super) fn follows(entity: &Entity) -> FollowsOld {
     let only_enters = entity.events.iter().all(|e| e.on.iter().all(|on| *on == Move::Enters));
@@ -25,7 +18,7 @@ pub(super) fn follows(entity: &Entity) -> FollowsOld {
 }
 
 /// Whose identities count: the leaves of a partitioned table, else the table's own.
-fn identities(table: &TableFacts) -> Vec<(&TableName, &Identity)> {
+pub(in crate::mapping) fn identities(table: &TableFacts) -> Vec<(&TableName, &Identity)> {
     if table.leaves.is_empty() {
         vec![(&table.name, &table.identity)]
     } else {
@@ -48,13 +41,13 @@ pub(super) fn identity_columns(table: &TableFacts) -> Vec<String> {
 }
 
 /// Finds what is missing, with the exact statement that would give it.
-pub(super) fn check(entity: &Entity, plan: &Plan, ground: &Ground<'_>, out: &mut Out) {
+pub(super) fn check(entity: &Entity, plan: &Plan, of: &TableFacts, out: &mut Out) {
     if plan.follows_old == FollowsOld::No {
         return;
     }
-    out_of_line(entity, plan, ground.table, out);
-    let needed = needed(entity, plan, ground.filter_columns);
-    for (table, identity) in identities(ground.table) {
+    out_of_line(entity, plan, of, out);
+    let needed = needed(entity, plan);
+    for (table, identity) in identities(of) {
         let names = needed
             .iter()
             .filter_map(|column| plan.columns.get(*column))
@@ -124,44 +117,67 @@ fn out_of_line(entity: &Entity, plan: &Plan, table: &TableFacts, out: &mut Out) 
 }
 
 /// Columns needed of the old row, by number.
-fn needed(entity: &Entity, plan: &Plan, filter_columns: usize) -> Vec<usize> {
+fn needed(entity: &Entity, plan: &Plan) -> Vec<usize> {
+    let mut columns: Vec<usize> = needs(entity, plan).into_iter().map(|(column, _)| column).collect();
+    columns.sort_unstable();
+    columns.dedup();
+    columns
+}
+
+/// What a column of the old row is needed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::mapping) enum Need {
+    /// To know whether the row was the entity.
+    Filter,
+    /// To know which key it had.
+    Key,
+    /// To know in which partition it was.
+    PartitionBy,
+    /// To know whether a field differs.
+    Changes,
+    /// For what this event, by number, looks at or tells.
+    Event(usize),
+}
+
+/// Columns of the old row, by number, each with what it is needed for; one may stand here more than once.
+pub(in crate::mapping) fn needs(entity: &Entity, plan: &Plan) -> Vec<(usize, Need)> {
     let on = |wanted: Move| entity.events.iter().any(|event| event.on.contains(&wanted));
-    let mut columns: Vec<usize> = Vec::new();
+    let mut found: Vec<(usize, Need)> = Vec::new();
+    let mut add = |columns: &[usize], need| found.extend(columns.iter().map(|column| (*column, need)));
     let tombstones = entity.on_unknown_old == OnUnknownOld::Tombstone;
     let told = on(Move::Changes) || on(Move::Leaves) || on(Move::Enters);
     if told || (plan.state.is_some() && !tombstones) {
-        columns.extend(0..filter_columns);
+        add(&(0..plan.filter_columns).collect::<Vec<_>>(), Need::Filter);
     }
     let of_field = |field: &usize| plan.fields.get(*field).map_or(&[][..], |f| f.from.columns());
     if plan.state.is_some() || on(Move::Changes) || on(Move::Leaves) {
-        columns.extend(plan.key.iter().flat_map(of_field));
+        plan.key.iter().for_each(|field| add(of_field(field), Need::Key));
     }
     if plan.state.is_some() || on(Move::Leaves) {
-        columns.extend(plan.partition_by.iter().flat_map(of_field));
+        let fields = plan.partition_by.iter();
+        fields.for_each(|field| add(of_field(field), Need::PartitionBy));
     }
     if on(Move::Changes) {
         let watched = plan.fields.iter().filter(|f| f.watched == Watched::Yes);
-        columns.extend(watched.flat_map(|f| f.from.columns()));
+        watched.for_each(|field| add(field.from.columns(), Need::Changes));
     }
-    for (event, declared) in plan.events.iter().zip(&entity.events) {
+    for (number, (event, declared)) in plan.events.iter().zip(&entity.events).enumerate() {
+        let need = Need::Event(number);
         let slots = event
             .when
             .iter()
             .chain(event.with.iter().map(|(expression, _)| expression));
         for slot in slots.flat_map(|expression| expression.slots()) {
             match plan.slots.get(usize::from(*slot)) {
-                Some(Slot::Column(Side::Old, column)) => columns.push(*column),
-                Some(Slot::Field(Side::Old, field)) if declared.on != [Move::Enters] => {
-                    columns.extend(of_field(field));
-                }
+                Some(Slot::Column(Side::Old, column)) => add(&[*column], need),
+                Some(Slot::Field(Side::Old, field)) if declared.on != [Move::Enters] => add(of_field(field), need),
                 Some(Slot::Here(_) | Slot::Column(Side::New, _) | Slot::Field(..)) | None => {}
             }
         }
         if declared.on.contains(&Move::Leaves) && declared.data.is_some() {
-            columns.extend(event.told_leaving.fields.iter().flat_map(of_field));
+            let fields = event.told_leaving.fields.iter();
+            fields.for_each(|field| add(of_field(field), need));
         }
     }
-    columns.sort_unstable();
-    columns.dedup();
-    columns
+    found
 }

@@ -8,6 +8,7 @@ mod compile;
 mod instant;
 mod pattern;
 mod published;
+mod shape;
 mod step;
 #[cfg(test)]
 mod tests;

@@ -130,6 +130,18 @@ impl Spelling {
         self.digits.bits()
     }
 
+    /// A regular expression that every id matches.
+    pub fn expression(&self) -> String {
+        let plain = |text: &str| text.replace('.', "\\.").replace('/', "\\/");
+        let digits = match self.digits {
+            Digits::Base32(count) => format!("[a-z2-7]{{{count}}}"),
+            Digits::Hex(count) => format!("[0-9a-f]{{{count}}}"),
+            Digits::Base64Url(count) => format!("[A-Za-z0-9_-]{{{count}}}"),
+            Digits::Uuid => "[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}".to_owned(),
+        };
+        format!("^{}{digits}{}$", plain(&self.before), plain(&self.after))
+    }
+
     /// Appends the id of a digest.
     pub(super) fn write(&self, digest: &[u8; DIGEST], out: &mut Vec<u8>) {
         out.extend_from_slice(self.before.as_bytes());

@@ -1,0 +1,3 @@
+//! What is said of what will be told, and that it is so.
+
+mod explain;
