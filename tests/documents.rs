@@ -8,13 +8,14 @@ use std::path::Path;
 use walbridge::telemetry::{Meters, Names};
 
 /// Pages that show configs or lead elsewhere.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 10] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "docs/config.md",
     "docs/consumers.md",
+    "docs/contracts.md",
     "docs/metrics.md",
     "docs/operations.md",
     "docs/public-ids.md",

@@ -131,6 +131,20 @@ get_orders() {
     cp "$wanted" "$venv/complete"
 }
 
+# Official validators of JSON Schema, AsyncAPI and TOML, which only the check of contracts needs.
+get_validators() {
+    local dir=$DEV/validators
+    if [ -e "$dir/complete" ]; then
+        return 0
+    fi
+    command -v npm >/dev/null || as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends nodejs npm
+    rm -rf "$dir"
+    mkdir -p "$dir"
+    (cd "$dir" && npm install --silent --no-audit --no-fund --no-package-lock @asyncapi/parser@3.6.6 @taplo/cli@0.7.0)
+    "$DEV/venv/bin/pip" install -q --disable-pip-version-check 'jsonschema==4.26.0' 'rfc3339-validator==0.1.4'
+    touch "$dir/complete"
+}
+
 get_ready() {
     step 'system packages' install_missing
     step 'kafka' get_kafka

@@ -20,6 +20,7 @@ mod recover;
 mod retyped;
 mod run;
 mod say;
+mod schema;
 mod setup;
 mod stopping;
 
@@ -55,6 +56,8 @@ enum Command {
     Preview(preview::Arguments),
     /// Lay open what will be published, and what it rests on
     Explain(explain::Arguments),
+    /// Print the contracts of what is told, or the config's own
+    Schema(schema::Arguments),
     /// Show the SQL and the topics that the bridge needs, or make them
     Setup(setup::Arguments),
     /// Ask a running bridge to tell old rows again, or how far it is
@@ -119,6 +122,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::check(&arguments),
         Command::Preview(arguments) => preview::preview(&arguments, format),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Schema(arguments) => schema::schema(&arguments),
         Command::Setup(arguments) => setup::setup(&arguments, format),
         Command::Backfill(arguments) => backfill::backfill(&arguments, format),
         Command::Recover(arguments) => recover::recover(&arguments, format),

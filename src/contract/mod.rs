@@ -1,7 +1,10 @@
 //! What is promised of an event type: its fields and their shapes, under a version.
 
+pub mod asyncapi;
 pub mod schema;
 pub mod shape;
+#[cfg(test)]
+mod tests;
 
 use shape::Shape;
 
@@ -55,4 +58,22 @@ pub enum Present {
     Always,
     /// Not where a row leaves and its old value is not known.
     WhereKnown,
+}
+
+/// Names under which records are told: `[cloudevents]`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Naming<'a> {
+    /// `source`
+    pub source: &'a str,
+    /// Stands before the name in `type`.
+    pub type_prefix: &'a str,
+    /// Stands before `NAME:VERSION` in `dataschema`.
+    pub dataschema_prefix: &'a str,
+}
+
+impl Naming<'_> {
+    /// What `dataschema` says of a version of a kind.
+    pub fn dataschema(&self, name: &str, version: u32) -> String {
+        format!("{}{name}:{version}", self.dataschema_prefix)
+    }
 }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 
+use crate::contract::Naming;
 use crate::flow::change::{CommitTime, Transaction};
 use crate::flow::event::{DomainEvent, EventKind, KindId, Origin, Value, append_json_text};
 use crate::flow::position::Position;
@@ -21,6 +22,16 @@ pub struct Settings {
     pub type_prefix: String,
     /// Stands before `NAME:VERSION` in `dataschema`.
     pub dataschema_prefix: String,
+}
+
+impl Settings {
+    fn naming(&self) -> Naming<'_> {
+        Naming {
+            source: &self.source,
+            type_prefix: &self.type_prefix,
+            dataschema_prefix: &self.dataschema_prefix,
+        }
+    }
 }
 
 /// Writes events as records; everything that is the same for all events of a kind is rendered once.
@@ -163,7 +174,7 @@ impl Encoder {
 impl Fragments {
     fn render(kind: &EventKind, settings: &Settings) -> Self {
         let event_type = format!("{}{}", settings.type_prefix, kind.name);
-        let schema = format!("{}{}:{}", settings.dataschema_prefix, kind.name, kind.version);
+        let schema = settings.naming().dataschema(&kind.name, kind.version);
         let mut after_id = br#"","source":"#.to_vec();
         append_json_text(settings.source.as_bytes(), &mut after_id);
         after_id.extend_from_slice(br#","type":"#);

@@ -1,3 +1,4 @@
 //! What is said of what will be told, and that it is so.
 
 mod explain;
+mod schema;

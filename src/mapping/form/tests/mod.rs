@@ -2,6 +2,7 @@
 
 mod options;
 mod refusals;
+mod shapes;
 mod types;
 
 use std::sync::Arc;
