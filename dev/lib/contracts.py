@@ -16,10 +16,11 @@ from typing import Any
 
 import psycopg
 from confluent_kafka import TopicPartition
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator
 
 import everything
 from bridge import NAME, PROGRAM, Bridge
+from promised import Wrong, closed, said, validator
 from reader import consumer
 from servers import DEV, ROOT, both
 
@@ -28,33 +29,6 @@ SECONDS_MAX = 60
 LAST = 99999
 TOPICS = ["things", "thing-events", "pairs", "pair-events"]
 CONFIG_SCHEMA = ROOT / "config" / "walbridge.schema.json"
-FORMATS = FormatChecker(["date", "date-time", "uuid"])
-
-
-class Wrong(Exception):
-    """Something does not hold."""
-
-
-def said(command: list[str], code: int = 0) -> str:
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
-    if done.returncode != code:
-        raise Wrong(f"{' '.join(command)}: exit {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def closed(schema: Any) -> Any:
-    """The same, for what is told today and nothing more: a field that the contract does not name is an error here."""
-    if isinstance(schema, list):
-        return [closed(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    inner = {key: closed(value) for key, value in schema.items()}
-    return inner | {"additionalProperties": False} if "properties" in inner and inner.get("type") == "object" else inner
-
-
-def validator(schema: dict[str, Any]) -> Draft202012Validator:
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema, format_checker=FORMATS)
 
 
 def must_refuse(checker: Draft202012Validator, document: Any, what: str) -> None:

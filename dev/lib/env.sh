@@ -109,14 +109,15 @@ POM
 
 # The independent reader's own Python: a Kafka client and a PostgreSQL client that share no code with the bridge.
 get_reader() {
-    if [ -e "$DEV/venv/complete" ]; then
+    if [ -e "$DEV/venv/complete-2" ]; then
         return 0
     fi
     rm -rf "$DEV/venv"
     "$(python)" -m venv "$DEV/venv"
     "$DEV/venv/bin/pip" install -q --disable-pip-version-check \
-        'confluent-kafka==2.12.1' 'psycopg[binary]==3.2.12' 'tzdata==2025.2'
-    touch "$DEV/venv/complete"
+        'confluent-kafka==2.12.1' 'psycopg[binary]==3.2.12' 'tzdata==2025.2' \
+        'jsonschema==4.26.0' 'rfc3339-validator==0.1.4'
+    touch "$DEV/venv/complete-2"
 }
 
 # The Python of examples/orders-service, in the versions that it was tested with.
@@ -131,7 +132,7 @@ get_orders() {
     cp "$wanted" "$venv/complete"
 }
 
-# Official validators of JSON Schema, AsyncAPI and TOML, which only the check of contracts needs.
+# Official validators of AsyncAPI and of TOML by JSON Schema, which only the check of contracts needs.
 get_validators() {
     local dir=$DEV/validators
     if [ -e "$dir/complete" ]; then
@@ -141,7 +142,6 @@ get_validators() {
     rm -rf "$dir"
     mkdir -p "$dir"
     (cd "$dir" && npm install --silent --no-audit --no-fund --no-package-lock @asyncapi/parser@3.6.6 @taplo/cli@0.7.0)
-    "$DEV/venv/bin/pip" install -q --disable-pip-version-check 'jsonschema==4.26.0' 'rfc3339-validator==0.1.4'
     touch "$dir/complete"
 }
 

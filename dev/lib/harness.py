@@ -10,6 +10,7 @@ from enum import Enum, auto
 import psycopg
 
 import past
+import promised
 from bridge import NAME, SLOT, Bridge, check_program, tail
 from decoding import Log
 from gate import Gate, KafkaSpeech, PostgresSpeech
@@ -58,6 +59,7 @@ class Run:
             servers = f"postgresql://postgres@127.0.0.1:{front}/{NAME}", f"127.0.0.1:{kafka.front}"
         self.bridge, self.spare = Bridge(*servers, "a"), Bridge(*servers, "b")
         self.bridge.setup(url)
+        self.promised = promised.of_types(self.bridge.config)
         self.reader = Reader(kafka.address(), show)
         self.witness = Witness(url, SLOT, self.reader)
         with psycopg.connect(url, autocommit=True) as connection:
@@ -139,6 +141,8 @@ class Run:
         if self.reader.unreadable:
             judge.verdict.note("malformed", "records that cannot be read", self.reader.unreadable)
         judge.marks(self.reader.marks, self.reader.records)
+        for what in promised.broken(self.promised, self.reader.values):
+            judge.verdict.note("malformed", what)
         return judge.judge(self.reader.records, self.witness.cuts, self.witness.samples, self.reader.positions)
 
     def end(self) -> None:

@@ -92,6 +92,8 @@ class Reader:
         self.told: dict[str, object] = {}
         """How far the old rows of each entity are, as the last position says."""
         self.marks: list[Mark] = []
+        self.values: list[bytes] = []
+        """Of every record that is no tombstone, as it came."""
         self.unreadable = 0
         self.failure: BaseException | None = None
         self._show = show
@@ -144,6 +146,8 @@ class Reader:
             self.unreadable += 1
             return
         self.records.append(record)
+        if value is not None:
+            self.values.append(value)
         if self._show is not None:
             self._show(record)
 

@@ -18,6 +18,7 @@ from decoding import Log, Transaction, lsn
 from gate import Gate, KafkaSpeech, PostgresSpeech, Split
 from judge import Judge, Verdict, murmur2
 from marks import Mark
+from promised import broken, closed, validator
 from reader import POSITION, Seen, seen
 from servers import free_port
 from shop import STATE_TOPICS, TABLES, TOPICS, canonical, instant, records
@@ -309,6 +310,21 @@ def _judged() -> Iterator[Check]:
         yield f"{name}: found as {kind} in {dict(deviations)}", bool(deviations[kind])
 
 
+def _promised() -> Iterator[Check]:
+    """A record that says what its type does not promise is found."""
+    schema = {
+        "type": "object",
+        "properties": {"id": {"type": "string"}, "type": {"const": "A"}, "data": {"type": "object", "properties": {"n": {"type": "integer"}}}},
+        "required": ["id", "type", "data"],
+    }
+    kinds = {"A": validator(closed(schema))}
+    for data, found in [({"n": 1}, 0), ({"n": "1"}, 1), ({"n": 1, "more": 1}, 1)]:
+        found_in = broken(kinds, [json.dumps({"id": "1", "type": "A", "data": data}).encode()])
+        yield f"promised, {data}: {found_in}", len(found_in) == found
+    other = broken(kinds, [b'{"id": "1", "type": "B", "data": {}}'])
+    yield f"promised, another type: {other}", len(other) == 1
+
+
 def _gate() -> Iterator[Check]:
     """The gate names what passes and leaves it as it is, however it arrives."""
     for size in (1, 3, 1_000):
@@ -355,7 +371,7 @@ def _connects(port: int) -> bool:
 
 
 def main() -> int:
-    checks = [*_facts(), *_judged(), *selfcopy.checks(_history()), *_gate(), *_endures()]
+    checks = [*_facts(), *_judged(), *selfcopy.checks(_history()), *_promised(), *_gate(), *_endures()]
     failed = [name for name, ok in checks if not ok]
     for name in failed:
         print(f"✗ {name}")
