@@ -275,6 +275,21 @@ fn check_warns_of_numbers_that_only_the_database_gives_out() {
             format!("note: Bought.odd is made of column \"who\": {refers}"),
         ]
     );
+    let events = format!(
+        "[entity.Bought.events]\nBoughtOnce = {{ on = \"enters\", topic = \"{name}.once\", with = {{ raw = \"new_row.who\", near = \"new_row.who + 1\", field = \"new.who\" }} }}\n"
+    );
+    world.configure(|text| text + &entity(&name, &fields("\"id\"", "\"who\"")) + &events);
+    let of_events: Vec<String> = found(&world)
+        .into_iter()
+        .filter(|one| one.contains("BoughtOnce"))
+        .collect();
+    assert_eq!(
+        of_events,
+        [
+            format!("warning: raw of BoughtOnce is made of column \"who\": {refers}"),
+            format!("note: near of BoughtOnce is made of column \"who\": {refers}"),
+        ]
+    );
     let meant = fields(
         "{ from = \"id\", public_id = \"customer\" }",
         "{ from = \"who\", expose = \"printed on every label\" }",

@@ -2,19 +2,32 @@
 
 use std::cell::RefCell;
 
-use crate::flow::catalog::{Catalog, TableFacts};
+use crate::flow::catalog::{Catalog, ColumnFacts, TableFacts};
 use crate::flow::event::{EventKind, Holds};
 use crate::mapping::compile::names::{Asked, ChangeNames, FieldFacts};
-use crate::mapping::compile::{Out, fields};
+use crate::mapping::compile::{Out, exposed, fields};
 use crate::mapping::entity::{Entity, Event};
+use crate::mapping::expression::Expression;
 use crate::mapping::form::Form;
-use crate::mapping::plan::{InIdentity, Plan, PlanEvent, Told};
+use crate::mapping::plan::{InIdentity, Plan, PlanEvent, Slot, Told};
 
 /// What events are held against.
 pub(super) struct Ground<'a> {
     pub(super) table: &'a TableFacts,
     pub(super) catalog: &'a Catalog,
     pub(super) asked: &'a RefCell<Asked>,
+}
+
+impl Ground<'_> {
+    /// Columns of the old and the new row that an expression names itself.
+    fn rows_columns(&self, expression: &Expression) -> Vec<&ColumnFacts> {
+        let asked = self.asked.borrow();
+        let column = |slot: &u16| match asked.slots.get(usize::from(*slot)) {
+            Some(Slot::Column(_, column)) => self.table.column(asked.columns.get(*column)?),
+            Some(Slot::Here(_) | Slot::Field(..)) | None => None,
+        };
+        expression.slots().iter().filter_map(column).collect()
+    }
 }
 
 /// Compiles all events of an entity; none where one has an error.
@@ -53,8 +66,10 @@ fn one(
         None => None,
     };
     let mut with = Vec::new();
-    for (_, text) in &event.with {
-        let expression = out.expression(text, *names, &ground.catalog.ctype)?;
+    for added in &event.with {
+        let expression = out.expression(&added.1, *names, &ground.catalog.ctype)?;
+        out.findings
+            .extend(exposed::with(event, added, &ground.rows_columns(&expression)));
         let form = Form::of_type(expression.sql_type());
         with.push((expression, form));
     }

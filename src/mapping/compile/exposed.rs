@@ -2,7 +2,7 @@
 
 use crate::finding::{Cause, Finding};
 use crate::flow::catalog::{ColumnFacts, Surrogate, TableFacts};
-use crate::mapping::entity::{Entity, Field};
+use crate::mapping::entity::{Entity, Event, Field, Located};
 
 const WHY: &str =
     "consumers come to rest on numbers that end with this database, and whoever sees some can guess the others";
@@ -59,6 +59,28 @@ pub(super) fn expression(
             .at(field.place.clone())
             .because(WHY),
     )
+}
+
+/// What `with` adds to an event, where it reads such a column of the row itself. As it is, it is published past every field.
+pub(super) fn with(event: &Event, (name, text): &(String, Located), read: &[&ColumnFacts]) -> Option<Finding> {
+    let (facts, surrogate) = read.iter().find_map(|facts| Some((facts, facts.surrogate.as_ref()?)))?;
+    let what = format!(
+        "{name} of {} is made of column \"{}\": {}",
+        event.name,
+        facts.name,
+        says(surrogate)
+    );
+    let as_it_is = ["old_row", "new_row"].iter().any(|row| {
+        let spelt = [format!("{row}.{}", facts.name), format!("{row}.\"{}\"", facts.name)];
+        spelt.iter().any(|spelt| spelt == text.text.trim())
+    });
+    let finding = if as_it_is {
+        Finding::warning(Cause::Config, "mapping.surrogate", what)
+    } else {
+        Finding::note(Cause::Config, "mapping.surrogate", what)
+    };
+    let repair = "make a field of it, with public_id or expose, and say old.FIELD or new.FIELD";
+    Some(finding.at(text.place.clone()).because(WHY).repair(repair))
 }
 
 fn says(surrogate: &Surrogate) -> String {
