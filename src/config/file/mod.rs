@@ -265,7 +265,7 @@ impl<'a> Section<'a> {
 
 /// Whether what stands under this key may be a secret, even where it must not.
 fn may_be_secret(key: &str) -> bool {
-    ["password", "secret", "token", "url", "env", "file", "key"]
+    ["password", "secret", "token", "url", "env", "file", "key", "command"]
         .iter()
         .any(|word| key.contains(word))
 }
