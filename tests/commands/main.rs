@@ -21,7 +21,6 @@ mod backfill;
 mod cluster;
 mod orders;
 mod output;
-mod previewing;
 mod public_ids;
 mod publications;
 mod recover;

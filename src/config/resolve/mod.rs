@@ -18,9 +18,7 @@ mod field;
 mod kafka;
 mod public_id;
 mod sections;
-mod security;
 mod source;
-mod url;
 
 /// Reads the file and what it includes; no config where it cannot be read at all.
 pub(super) fn resolve(path: &Path, report: &mut Report<'_>) -> (Option<Config>, Vec<Text>) {

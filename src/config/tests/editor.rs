@@ -6,6 +6,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::config::tests::asking_files;
+
 fn file(name: &str) -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
@@ -13,15 +15,8 @@ fn file(name: &str) -> String {
 /// Keys that the config's code asks for; those whose time has not come are refused, and so unknown to editors.
 fn asked() -> BTreeSet<String> {
     let mut found = BTreeSet::new();
-    let mut files = vec!["src/config/file/value.rs".to_owned()];
-    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config/resolve")).unwrap() {
-        files.push(format!(
-            "src/config/resolve/{}",
-            entry.unwrap().file_name().to_string_lossy()
-        ));
-    }
-    for name in files {
-        let text: String = file(&name).split_whitespace().collect();
+    for text in asking_files() {
+        let text: String = text.split_whitespace().collect();
         for call in [".take(\"", ".need(\"", ".section(\""] {
             let keys = text.split(call).skip(1).filter_map(|rest| rest.split('"').next());
             found.extend(keys.map(str::to_owned));

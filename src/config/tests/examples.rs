@@ -6,7 +6,7 @@ use crate::config::file::report::Secrets;
 use crate::config::{Colour, load_with, render};
 use crate::finding::{Finding, Severity};
 
-use super::{no_variables, written};
+use super::{asking_files, no_variables, written};
 
 fn example(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name)
@@ -71,8 +71,7 @@ fn the_reference_names_every_key() {
     let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let named: Vec<&str> = reference.split(|letter| !is_part(letter)).collect();
     let mut asked = 0;
-    for file in std::fs::read_dir(example("../src/config/resolve")).unwrap() {
-        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+    for text in asking_files() {
         let text: String = text.split_whitespace().collect();
         for call in [
             "section.take(\"",

@@ -1,4 +1,5 @@
 //! What is said of what will be told, and that it is so.
 
 mod explain;
+mod preview;
 mod schema;

@@ -6,7 +6,9 @@ use crate::config::file::report::Report;
 use crate::config::file::{Node, Section};
 use crate::source::postgres::settings::{Binding, ClientCert, Create, Login, Md5, Settings, Tls, Trust};
 
-use super::url::{Url, url};
+mod url;
+
+use self::url::{Url, url};
 
 /// The source's settings; tables and limits are filled in by the caller.
 pub(super) fn source(main: &mut Section<'_>, name: &str, report: &mut Report<'_>) -> Settings {
@@ -47,14 +49,14 @@ pub(super) fn source(main: &mut Section<'_>, name: &str, report: &mut Report<'_>
     trust(&mut section, &mut found.login.trust, report);
     if let Some(slot) = section
         .take("slot")
-        .and_then(|node| super::identifier(&node, 63, report))
+        .and_then(|node| crate::config::resolve::identifier(&node, 63, report))
     {
         found.slot = slot;
     }
     // `_inserts` is added for the second one.
     if let Some(publication) = section
         .take("publication")
-        .and_then(|node| super::identifier(&node, 55, report))
+        .and_then(|node| crate::config::resolve::identifier(&node, 55, report))
     {
         found.publication = publication;
     }

@@ -9,7 +9,7 @@ use crate::config::file::{Node, Section};
 use crate::config::{Limits, SinkChoice};
 use crate::sink::kafka::settings::{CreateTopics, Property, Settings, TopicDefaults};
 
-use super::security;
+mod security;
 
 const TRANSACTION_TIMEOUT_MS: u32 = 60_000;
 
