@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::cli::explain::{Ground, words};
 use crate::contract::{Contract, FieldContract, Null, Present};
-use crate::mapping::entity::{Located, OnUnknownOld};
+use crate::mapping::entity::{Located, OnUnknownOld, Source};
 use crate::mapping::explained::{Changes, Explained, ExplainedEvent, ExplainedField, Made, Old};
 use crate::source::postgres::publication::Filter;
 
@@ -48,7 +48,7 @@ fn field(one: &Explained<'_>, field: &ExplainedField<'_>) -> Value {
         .map(|column| json!({"name": column.name, "type": column.type_text}));
     let declared = words::declared(one.entity, field);
     let text = declared.map(|declared| match &declared.from {
-        crate::mapping::entity::Source::Column(text) | crate::mapping::entity::Source::Text(text) => text.text.as_str(),
+        Source::Column(text) | Source::Text(text) => text.text.as_str(),
     });
     json!({
         "name": field.name,

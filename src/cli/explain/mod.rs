@@ -10,7 +10,7 @@ use crate::config::{self, Colour, Config};
 use crate::finding::{Cause, Finding, nearest_or_list};
 use crate::flow::table::TableName;
 use crate::mapping::explained::Explained;
-use crate::source::postgres::publication::Publications;
+use crate::source::postgres::publication::{Membership, Publications};
 
 mod document;
 mod mermaid;
@@ -122,7 +122,7 @@ fn unknown(config: &Config, name: &str) -> Option<Finding> {
 
 impl Ground<'_> {
     /// Publications that tell of a table, by name.
-    fn telling(&self, table: &TableName) -> Vec<(&str, &crate::source::postgres::publication::Membership)> {
+    fn telling(&self, table: &TableName) -> Vec<(&str, &Membership)> {
         let all = self.publications.iter();
         all.filter_map(|(name, facts)| Some((name.as_str(), facts.members.get(table)?)))
             .collect()

@@ -6,7 +6,7 @@ use crate::cli::explain::{Ground, concerns, document, mermaid, text, unknown};
 use crate::config::{Colour, Config, load_offline};
 use crate::finding::{Cause, Finding, Place};
 use crate::flow::catalog::{
-    Access, Catalog, ColumnFacts, Generated, Identity, Nullable, SqlType, TableFacts, TableKind, Toast, Unique,
+    Access, Catalog, ColumnFacts, Generated, Identity, Leaf, Nullable, SqlType, TableFacts, TableKind, Toast, Unique,
     UniqueKind,
 };
 use crate::flow::table::{ReplicaIdentity, TableName};
@@ -218,6 +218,47 @@ fn a_mapping_is_laid_open_in_tables_that_line_up() {
         "{none}"
     );
     assert!(none.contains("\u{1b}[1mLine: rows of public.ord\u{1b}[0m"), "{none}");
+}
+
+#[test]
+fn partitions_of_one_identity_are_told_together() {
+    let (config, mut catalog) = (config(), catalog());
+    let table = catalog.tables.values_mut().next().unwrap();
+    let leaf = |name: &str, kind, columns: &[&str]| Leaf {
+        oid: 2,
+        name: TableName::new("public", name),
+        identity: Identity {
+            kind,
+            columns: columns.iter().map(|column| (*column).to_owned()).collect(),
+            attnums: Vec::new(),
+        },
+    };
+    let all = ["no", "typ", "sts", "ct", "seen"];
+    table.leaves = vec![
+        leaf("ord_1", ReplicaIdentity::Full, &all),
+        leaf("ord_2", ReplicaIdentity::Default, &["no"]),
+        leaf("ord_3", ReplicaIdentity::Full, &all),
+    ];
+    let compiled = compile_what_fits(&config.entities, &catalog);
+    let explained = compiled.mapping.explained(&config.entities, &catalog);
+    let ground = Ground {
+        config: &config,
+        publications: &publications(),
+    };
+    let shown = text::lines(&ground, &explained, (200, Colour::No));
+    let given: Vec<&str> = shown
+        .iter()
+        .filter(|line| line.contains("given by"))
+        .map(|line| line.trim())
+        .collect();
+    assert_eq!(
+        given,
+        [
+            "given by  REPLICA IDENTITY FULL of 2 partitions",
+            "given by  REPLICA IDENTITY DEFAULT of public.ord_2 does not give typ, sts, ct: ALTER TABLE \"public\".\"ord_2\" \
+             REPLICA IDENTITY FULL;",
+        ]
+    );
 }
 
 #[test]

@@ -5,9 +5,10 @@ use crate::cli::columns::{broken, lined_up};
 use crate::cli::explain::{Ground, words};
 use crate::config::Colour;
 use crate::contract::Null;
+use crate::flow::catalog::ColumnFacts;
 use crate::flow::event::Holds;
 use crate::mapping::entity::Entity;
-use crate::mapping::explained::{Explained, ExplainedEvent, Old};
+use crate::mapping::explained::{Explained, ExplainedEvent, GivenBy, Old};
 use crate::telemetry::Grouped;
 
 const INDENT: &str = "  ";
@@ -76,7 +77,7 @@ fn row<const N: usize>(cells: [&str; N]) -> Vec<String> {
 fn fields(one: &Explained<'_>) -> Vec<Vec<String>> {
     let mut rows = vec![row(["FIELD", "COLUMN", "IN POSTGRESQL", "NULL", "PUBLISHED AS"])];
     for field in &one.fields {
-        let joined = |text: &dyn Fn(&crate::flow::catalog::ColumnFacts) -> String| {
+        let joined = |text: &dyn Fn(&ColumnFacts) -> String| {
             field
                 .columns
                 .iter()
@@ -195,22 +196,35 @@ fn old(old: Option<&Old<'_>>) -> Vec<Vec<String>> {
     for (column, needs) in &old.columns {
         rows.push(vec![column.clone(), needs.join(", ")]);
     }
-    for given in &old.identities {
-        let missing = if given.missing.is_empty() {
-            String::new()
-        } else {
-            format!(
-                " does not give {}: {}",
-                given.missing.join(", "),
-                given.table.full_identity_sql()
-            )
-        };
-        rows.push(vec![
-            "given by".to_owned(),
-            format!("{} of {}{missing}", given.words(), given.table),
-        ]);
-    }
+    rows.extend(given_by(old).into_iter().map(|text| vec!["given by".to_owned(), text]));
     rows
+}
+
+/// The identities: partitions that give all of it by the same word together, and each that does not by itself.
+fn given_by(old: &Old<'_>) -> Vec<String> {
+    let (lacking, whole): (Vec<_>, Vec<_>) = old.identities.iter().partition(|given| !given.missing.is_empty());
+    let mut words: Vec<(&str, Vec<&GivenBy<'_>>)> = Vec::new();
+    for given in whole {
+        match words.iter_mut().find(|(known, _)| *known == given.words()) {
+            Some((_, same)) => same.push(given),
+            None => words.push((given.words(), vec![given])),
+        }
+    }
+    let told = words.into_iter().map(|(words, same)| match same.as_slice() {
+        [one] => format!("{words} of {}", one.table),
+        several => format!(
+            "{words} of {} partitions",
+            Grouped(several.len().try_into().unwrap_or(u64::MAX))
+        ),
+    });
+    let lacking = lacking.into_iter().map(|given| {
+        let (words, table, missing) = (given.words(), given.table, given.missing.join(", "));
+        format!(
+            "{words} of {table} does not give {missing}: {}",
+            table.full_identity_sql()
+        )
+    });
+    told.chain(lacking).collect()
 }
 
 fn notes(ground: &Ground<'_>, one: &Explained<'_>) -> Vec<Vec<String>> {

@@ -1,11 +1,11 @@
 //! What several ways of printing say in the same words.
 
 use crate::cli::explain::Ground;
-use crate::contract::{Contract, Present};
+use crate::contract::{Contract, FieldContract, Present};
 use crate::flow::table::TableName;
 use crate::mapping::entity::{CodeValue, Entity, Field, Move, OnUnknown, OnUnknownOld, Source};
-use crate::mapping::explained::{Changes, Explained, ExplainedField};
-use crate::source::postgres::publication::Filter;
+use crate::mapping::explained::{Changes, Explained, ExplainedField, Made};
+use crate::source::postgres::publication::{Filter, Membership};
 
 pub(super) fn of_move(on: Move) -> &'static str {
     match on {
@@ -30,7 +30,7 @@ pub(super) fn published(entity: &Entity, field: &ExplainedField<'_>) -> String {
     }
     if let Some(declared) = declared {
         if let Source::Text(text) = &declared.from
-            && field.made == crate::mapping::explained::Made::ByExpression
+            && field.made == Made::ByExpression
         {
             parts.push(format!("by {}", text.text));
         }
@@ -87,9 +87,7 @@ pub(super) fn data(contract: &Contract, fields: &[ExplainedField<'_>]) -> String
         .fields
         .iter()
         .partition(|field| field.present == Present::Always);
-    let names = |list: Vec<&crate::contract::FieldContract>| {
-        list.iter().map(|one| one.name.clone()).collect::<Vec<_>>().join(", ")
-    };
+    let names = |list: Vec<&FieldContract>| list.iter().map(|one| one.name.clone()).collect::<Vec<_>>().join(", ");
     let is_all = always.len() == fields.len() && always.iter().zip(fields).all(|(told, field)| told.name == field.name);
     match (is_all, sometimes.is_empty()) {
         (true, _) => "all fields".to_owned(),
@@ -107,7 +105,7 @@ pub(super) fn sent(ground: &Ground<'_>, table: &TableName) -> String {
             ground.config.source.publication
         );
     }
-    let one = |(name, member): &(&str, &crate::source::postgres::publication::Membership)| {
+    let one = |(name, member): &(&str, &Membership)| {
         let operations = ground.publications.get(*name).map(|facts| facts.operations.join(", "));
         let rows = match member.filter {
             Filter::None => "all rows",
