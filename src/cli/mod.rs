@@ -13,6 +13,7 @@ mod check;
 mod columns;
 mod explain;
 mod findings;
+mod init;
 mod logs;
 mod prepare;
 mod preview;
@@ -50,6 +51,8 @@ struct Arguments {
 enum Command {
     /// Carry changes until SIGTERM or SIGINT
     Run(run::Arguments),
+    /// Begin a config from the catalogue and a sample of rows; what is guessed is marked as a guess
+    Init(init::Arguments),
     /// Read everything, write nothing, and say what must be put right
     Check(check::Arguments),
     /// Show rows, or changes as they come, as they would be told; needs no Kafka
@@ -119,6 +122,7 @@ pub fn main() -> ExitCode {
     logs::start(format);
     let exit = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, format),
+        Command::Init(arguments) => init::init(&arguments, format),
         Command::Check(arguments) => check::check(&arguments),
         Command::Preview(arguments) => preview::preview(&arguments, format),
         Command::Explain(arguments) => explain::explain(&arguments),

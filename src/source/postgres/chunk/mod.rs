@@ -21,7 +21,7 @@ mod strain;
 
 pub use crate::source::postgres::chunk::plan::{ChunkPlan, Conditions};
 pub use crate::source::postgres::chunk::reader::ChunkReader;
-pub(in crate::source::postgres) use crate::source::postgres::chunk::reader::reading;
+pub(in crate::source::postgres) use crate::source::postgres::chunk::reader::as_the_stream;
 pub use crate::source::postgres::chunk::readers::Readers;
 
 /// How far a table was read: the key's values of the last row as PostgreSQL's text, in the order of the key.

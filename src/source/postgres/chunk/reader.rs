@@ -283,12 +283,17 @@ fn session(settings: &Settings) -> Result<Sql, SourceError> {
 }
 
 /// A session in which values have the text that the stream sends.
-pub(in crate::source::postgres) fn reading(settings: &Settings) -> Result<Sql, SourceError> {
+fn reading(settings: &Settings) -> Result<Sql, SourceError> {
     let mut sql = Sql::connect(settings)?;
+    as_the_stream(&mut sql)?;
+    Ok(sql)
+}
+
+/// Lets values of a session have the text that the stream sends.
+pub(in crate::source::postgres) fn as_the_stream(sql: &mut Sql) -> Result<(), SourceError> {
     let set = VALUE_TEXT.map(|(name, value)| format!("SET {name} = {}", quote::literal(value)));
     // The stream tells every row: a policy that hides some of them from the role is refused, not followed.
-    sql.run(&format!("{}; SET row_security = off; {AS_IT_IS}", set.join("; ")))?;
-    Ok(sql)
+    sql.run(&format!("{}; SET row_security = off; {AS_IT_IS}", set.join("; ")))
 }
 
 /// A commit that waits for a synchronous standby is in the stream, and snapshots do not see it for as long as it waits:

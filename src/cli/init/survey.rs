@@ -1,0 +1,90 @@
+//! What `init` finds in a database: tables, a sample of their rows, and a guess of each column.
+
+use crate::cli::init::guess::table::{Key, Kinds, key, kinds};
+use crate::cli::init::guess::values::Seen;
+use crate::cli::init::guess::{Guess, column};
+use crate::cli::say::complain;
+use crate::flow::catalog::{Access, ColumnFacts, TableFacts};
+use crate::source::SourceError;
+use crate::source::postgres::sample::{Look, Sampler};
+
+/// Rows of each table that are looked at.
+const ROWS_MAX: u32 = 5_000;
+
+/// A table, and what it probably is.
+#[derive(Debug)]
+pub(super) struct Surveyed {
+    pub(super) facts: TableFacts,
+    /// One a column.
+    pub(super) guesses: Vec<Guess>,
+    /// Values of each column.
+    pub(super) seen: Vec<Seen>,
+    pub(super) key: Key,
+    pub(super) kinds: Option<Kinds>,
+    /// Rows that were looked at.
+    pub(super) rows: usize,
+}
+
+/// Everything that was found.
+#[derive(Debug)]
+pub(super) struct Survey {
+    pub(super) tables: Vec<Surveyed>,
+    /// The server's own time zone.
+    pub(super) zone: String,
+}
+
+/// Looks at all tables of these schemas, and says how far it is.
+///
+/// # Errors
+/// See [`SourceError`].
+pub(super) fn survey(sampler: &mut Sampler, schemas: &[String]) -> Result<Survey, SourceError> {
+    let names = sampler.tables(schemas)?;
+    let catalog = sampler.catalog(&names)?;
+    let (mut tables, count) = (Vec::new(), names.len());
+    for (at, name) in names.iter().enumerate() {
+        let Some(facts) = catalog.tables.get(name) else {
+            continue;
+        };
+        let surveyed = look(sampler, facts)?;
+        let (number, rows, columns) = (at + 1, surveyed.rows, facts.columns.len());
+        complain!(
+            "{number:>3}/{count} {name}: {columns} columns, {rows} of about {} rows looked at",
+            facts.rows_estimate
+        );
+        tables.push(surveyed);
+    }
+    Ok(Survey {
+        tables,
+        zone: sampler.zone()?,
+    })
+}
+
+fn look(sampler: &mut Sampler, facts: &TableFacts) -> Result<Surveyed, SourceError> {
+    let columns: Vec<&ColumnFacts> = facts.columns.iter().collect();
+    // Without the right to look, names and types are all there is to guess by.
+    let rows = match facts.access {
+        Access::Granted if !columns.is_empty() => sampler.texts(facts, (&columns, None), (Look::Spread, ROWS_MAX))?,
+        Access::Granted | Access::Denied | Access::Hidden => Vec::new(),
+    };
+    let mut seen = vec![Seen::default(); columns.len()];
+    for row in &rows {
+        for (seen, value) in seen.iter_mut().zip(row) {
+            if let Some(value) = value {
+                seen.add(value);
+            }
+        }
+    }
+    let guesses: Vec<Guess> = columns
+        .iter()
+        .zip(&seen)
+        .map(|(facts_of, seen)| column(&facts.name, facts_of, seen))
+        .collect();
+    Ok(Surveyed {
+        key: key(facts, &guesses),
+        kinds: kinds(facts, &guesses, &rows),
+        facts: facts.clone(),
+        rows: rows.len(),
+        guesses,
+        seen,
+    })
+}
