@@ -46,17 +46,24 @@ pub(super) fn survey(sampler: &mut Sampler, schemas: &[String]) -> Result<Survey
             continue;
         };
         let surveyed = look(sampler, facts)?;
-        let (number, rows, columns) = (at + 1, surveyed.rows, facts.columns.len());
-        complain!(
-            "{number:>3}/{count} {name}: {columns} columns, {rows} of about {} rows looked at",
-            facts.rows_estimate
-        );
+        let (number, columns, rows) = (at + 1, facts.columns.len(), rows_of(&surveyed));
+        complain!("{number:>3}/{count} {name}: {columns} columns, {rows} looked at");
         tables.push(surveyed);
     }
     Ok(Survey {
         tables,
         zone: sampler.zone()?,
     })
+}
+
+/// How many rows were looked at, and of how many where there are more.
+pub(super) fn rows_of(table: &Surveyed) -> String {
+    let (looked, about) = (table.rows, table.facts.rows_estimate);
+    if u64::try_from(looked).is_ok_and(|looked| looked < about) {
+        format!("{looked} of about {about} rows")
+    } else {
+        format!("{looked} rows")
+    }
 }
 
 fn look(sampler: &mut Sampler, facts: &TableFacts) -> Result<Surveyed, SourceError> {

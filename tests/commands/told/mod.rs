@@ -1,5 +1,7 @@
 //! What is said of what will be told, and that it is so.
 
 mod explain;
+mod init;
 mod preview;
 mod schema;
+mod tutorial;

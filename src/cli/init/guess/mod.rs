@@ -1,9 +1,9 @@
 //! Guesses: what a column probably is, by its name, its type, and what it holds. Pure.
 
 use crate::cli::init::guess::values::{Seen, digits, flag, is_code, is_email, is_iban, sentinels};
-use crate::cli::init::guess::words::{is_simple, parts};
+use crate::cli::init::guess::words::{identifier, parts};
 use crate::flow::catalog::{ColumnFacts, Generated, Nullable, SqlType, Surrogate};
-use crate::flow::table::{TableName, quoted};
+use crate::flow::table::TableName;
 
 pub(crate) mod table;
 pub(crate) mod values;
@@ -114,7 +114,8 @@ const PERSONAL: [&str; 45] = [
 ];
 
 /// Tables of people: what is called a name there is one of a person.
-const PEOPLE: [&str; 14] = [
+const PEOPLE: [&str; 15] = [
+    "kd",
     "cust",
     "customer",
     "customers",
@@ -247,11 +248,7 @@ fn alive(name: &[String], facts: &ColumnFacts, seen: &Seen) -> Option<String> {
     if !is_any(name, &DELETED) {
         return None;
     }
-    let column = if is_simple(&facts.name) {
-        facts.name.clone()
-    } else {
-        quoted(&facts.name)
-    };
+    let column = identifier(&facts.name);
     let is_nullable = facts.nullable == Nullable::Yes;
     let of = &facts.sql_type;
     if *of == SqlType::Bool {
@@ -293,7 +290,8 @@ fn only_no(seen: &Seen) -> Option<(&'static str, &'static str)> {
 }
 
 fn is_personal(table: &TableName, name: &[String], facts: &ColumnFacts, seen: &Seen) -> bool {
-    let is_name = is_any(name, &["name", "nm", "name1", "name2"]) && is_any(&parts(&table.name), &PEOPLE);
+    let is_name = is_any(name, &["name", "nm", "name1", "name2"])
+        && (is_any(&parts(&table.name), &PEOPLE) || is_any(name, &PEOPLE));
     let is_called = is_any(name, &PERSONAL) || is_name;
     let is_textual =
         is_text(&facts.sql_type) || facts.sql_type == SqlType::Date || matches!(facts.sql_type, SqlType::Other(_));

@@ -1,5 +1,7 @@
 //! Words in names of tables and columns as legacy systems write them, and what they are called outside.
 
+use crate::flow::table::quoted;
+
 /// Parts of a name, in lower case: `crtTs`, `CRT_TS` and `crt_ts` are the same two.
 pub(crate) fn parts(name: &str) -> Vec<String> {
     let mut found = vec![String::new()];
@@ -25,6 +27,11 @@ pub(crate) fn is_simple(name: &str) -> bool {
         && name
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
+/// A name as SQL takes it.
+pub(crate) fn identifier(name: &str) -> String {
+    if is_simple(name) { name.to_owned() } else { quoted(name) }
 }
 
 /// Short forms, and what they stand for.

@@ -110,7 +110,12 @@ pub(super) fn line(
             pattern,
             null_when: none,
         } => {
-            let forms = format!(", parse = {}{}", quoted(pattern), null_when(none));
+            let zone = if pattern.contains("HH") {
+                format!(", zone = {}", quoted(zone))
+            } else {
+                String::new()
+            };
+            let forms = format!(", parse = {}{zone}{}", quoted(pattern), null_when(none));
             told(forms, "guess: digits that are a date".to_owned())
         }
         Guess::Sentinel { null_when: none } => told(null_when(none), "guess: such days mean none".to_owned()),

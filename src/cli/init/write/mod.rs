@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use crate::cli::init::guess::Guess;
 use crate::cli::init::guess::table::Key;
-use crate::cli::init::guess::words::{entity, field, parts, prefix, topic};
-use crate::cli::init::survey::{Survey, Surveyed};
+use crate::cli::init::guess::words::{entity, field, identifier, parts, prefix, topic};
+use crate::cli::init::survey::{Survey, Surveyed, rows_of};
 use crate::flow::table::TableName;
 
 mod form;
@@ -129,10 +129,7 @@ impl Writer<'_> {
 
     fn entity(&mut self, table: &Surveyed, name: &str) -> String {
         let facts = &table.facts;
-        let mut text = format!(
-            "\n# {}: about {} rows, {} looked at.\n",
-            facts.name, facts.rows_estimate, table.rows
-        );
+        let mut text = format!("\n# {}: {} looked at.\n", facts.name, rows_of(table));
         let (fields, key) = self.fields(table);
         let Some(key) = key.filter(|_| !fields.is_empty()) else {
             _ = writeln!(
@@ -239,7 +236,7 @@ fn several(table: &Surveyed, name: &str) -> String {
         _ = write!(
             text,
             "\n#   [entity.{name}{value}] where = {}",
-            quoted(&format!("{} = '{value}'", kinds.column))
+            quoted(&format!("{} = '{value}'", identifier(&kinds.column)))
         );
     }
     text.push('\n');
