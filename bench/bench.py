@@ -15,8 +15,9 @@ from confluent_kafka import Consumer, TopicPartition
 from old import backfill
 from place import Bench, empty, fill, recvlogical, slot, writing
 from servers import Kafka, Postgres, both
+from tls import tls
 
-PARTS = ("drain", "single", "latency", "memory", "backfill", "beside")
+PARTS = ("drain", "single", "latency", "memory", "backfill", "beside", "tls")
 # Until the broker's virtual machine has compiled what it uses: before that its answers take twice as long.
 WARM_SECONDS = 60
 # How long rows that were committed may be on their way at the end.
@@ -170,6 +171,9 @@ def main() -> int:
             backfill(asked.rows, [1, 2, 4], servers)
         if "beside" in asked.parts:
             beside(asked.rows, asked.seconds, asked.runs, servers)
+        # The last, since it lets both servers speak TLS from then on.
+        if "tls" in asked.parts:
+            tls(asked.rows, asked.runs, servers)
     return 0
 
 

@@ -10,6 +10,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -28,10 +29,10 @@ FIELDS = ("id", "customer", "status", "amount", "currency", "quantity", "express
 CONFIG = """[bridge]
 name = "{name}"
 [source]
-url = "{postgres}?sslmode=disable"
-[kafka]
-brokers = "{kafka}"
-[kafka.topics]
+url = "{links.postgres}"
+{links.source}[kafka]
+brokers = "{links.kafka}"
+{links.properties}[kafka.topics]
 partitions = 1
 replication = 1
 [http]
@@ -51,16 +52,32 @@ def number(lsn: str) -> int:
     return (int(high, 16) << 32) | int(low, 16)
 
 
+@dataclass(frozen=True)
+class Links:
+    """How a bridge reaches both servers, as its config says it."""
+
+    postgres: str
+    kafka: str
+    source: str = ""
+    properties: str = ""
+
+
 class Bench:
     """One bridge: set up where the log stands now, run when it is told to."""
 
-    def __init__(self, name: str, postgres: Postgres, kafka: Kafka, backfill: str = "on_start = false") -> None:
+    def __init__(
+        self,
+        name: str,
+        postgres: Postgres,
+        kafka: Kafka,
+        backfill: str = "on_start = false",
+        links: Links | None = None,
+    ) -> None:
         self.name, self.http = name, free_port()
+        links = links or Links(f"{postgres.url()}?sslmode=disable", kafka.address())
         self.config = DEV / f"bench-{name}.toml"
         fields = "".join(f'{field} = "{field}"\n' for field in FIELDS)
-        text = CONFIG.format(
-            name=name, postgres=postgres.url(), kafka=kafka.address(), http=self.http, backfill=backfill
-        )
+        text = CONFIG.format(name=name, links=links, http=self.http, backfill=backfill)
         text += fields
         self.config.write_text(text)
         with (DEV / "bench.log").open("ab") as log:
