@@ -35,6 +35,8 @@ pub(crate) struct Line {
     /// What of it is not decrypted yet.
     rest: std::ops::Range<usize>,
     received: usize,
+    /// Whether the last read left something that the socket need not be asked for.
+    holds_more: bool,
     link: Link,
 }
 
@@ -108,6 +110,7 @@ impl Line {
             cipher: Vec::new(),
             rest: 0..0,
             received: 0,
+            holds_more: false,
             link,
         }
     }
@@ -142,6 +145,11 @@ impl Line {
     /// What it runs over.
     pub(crate) fn link(&self) -> Link {
         self.link
+    }
+
+    /// Whether the next read is answered from what was received before.
+    pub(crate) fn holds_more(&self) -> bool {
+        self.holds_more
     }
 
     /// How many bytes the socket gave last, encrypted where there is TLS.
@@ -193,7 +201,8 @@ impl Line {
         let mut filled = 0usize;
         loop {
             let room = into.get_mut(filled..).unwrap_or_default();
-            if room.is_empty() {
+            self.holds_more = room.is_empty();
+            if self.holds_more {
                 return Ok(Some(filled));
             }
             match connection.reader().read(room) {

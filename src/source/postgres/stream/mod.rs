@@ -293,16 +293,21 @@ impl Stream {
         if now != begun && now.duration_since(begun) >= wait {
             return Ok(Read::Nothing);
         }
-        self.line
-            .gather(self.pace.before_read(wait))
-            .map_err(|error| lost(&error))?;
+        // What was received already needs no time to gather.
+        let is_new = !self.line.holds_more();
+        if is_new {
+            let gather = self.pace.before_read(wait);
+            self.line.gather(gather).map_err(|error| lost(&error))?;
+        }
         self.pulse.reads();
         match self.line.read(self.inbox.room()) {
             Ok(0) => Err(closed()),
             Ok(count) => {
                 self.inbox.filled(count);
                 self.heard = Instant::now();
-                self.pace.read(self.line.received(), now, self.heard);
+                if is_new {
+                    self.pace.read(self.line.received(), now, self.heard);
+                }
                 self.probed = None;
                 Ok(Read::Bytes)
             }

@@ -41,14 +41,9 @@ fn gait(link: Link) -> Gait {
         wait: Duration::from_millis(5),
     };
     match link {
-        Link::Tcp => Gait {
+        Link::Tcp | Link::Tls => Gait {
             gather: network,
             full_bytes: 128 << 10,
-            pause: Duration::from_millis(30),
-        },
-        Link::Tls => Gait {
-            gather: network,
-            full_bytes: 256 << 10,
             pause: Duration::from_millis(30),
         },
         // Its queue holds few hundred messages, and the kernel wakes the reader for each whatever the low-water mark is.
