@@ -14,6 +14,13 @@ pub(super) enum Side {
     Right,
 }
 
+/// A table with titles.
+pub(super) fn table(titles: &[&str], sides: &[Side], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let titles = titles.iter().map(|title| (*title).to_owned()).collect();
+    let rows: Vec<Vec<String>> = std::iter::once(titles).chain(rows).collect();
+    lined_up(&rows, sides, usize::MAX).join("\n")
+}
+
 /// Lines of a table. A column without a side stands left; `width` is that of a whole line, in characters.
 pub(super) fn lined_up(rows: &[Vec<String>], sides: &[Side], width: usize) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);

@@ -20,9 +20,11 @@ mod preview;
 mod recover;
 mod retyped;
 mod run;
+mod running;
 mod say;
 mod schema;
 mod setup;
+mod status;
 mod stopping;
 
 /// Carries committed changes of a legacy PostgreSQL database into Kafka, as the domain events that a config declares,
@@ -65,6 +67,8 @@ enum Command {
     Setup(setup::Arguments),
     /// Ask a running bridge to tell old rows again, or how far it is
     Backfill(backfill::Arguments),
+    /// One page from the running bridge; exit 0 only if it is ready
+    Status(status::Arguments),
     /// After a lost history: say what was lost, and begin anew with a new slot
     Recover(recover::Arguments),
 }
@@ -129,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Schema(arguments) => schema::schema(&arguments),
         Command::Setup(arguments) => setup::setup(&arguments, format),
         Command::Backfill(arguments) => backfill::backfill(&arguments, format),
+        Command::Status(arguments) => status::status(&arguments, format),
         Command::Recover(arguments) => recover::recover(&arguments, format),
     };
     let exit = if exit == Exit::Done && say::is_incomplete() {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::telemetry::{Age, Grouped, Progress, Report, State, Told};
+use crate::telemetry::{Age, Bytes, Grouped, Progress, Report, State, Told};
 
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
@@ -238,24 +238,6 @@ impl fmt::Display for Escaped<'_> {
                 Some(_) | None => Ok(()),
             }
         })
-    }
-}
-
-/// Bytes in the largest unit that leaves a whole part.
-struct Bytes(u64);
-
-impl fmt::Display for Bytes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let units = [
-            (1_u64 << 40, "TiB"),
-            (1 << 30, "GiB"),
-            (1 << 20, "MiB"),
-            (1 << 10, "KiB"),
-        ];
-        match units.into_iter().find(|(unit, _)| self.0 >= *unit) {
-            Some((unit, name)) => write!(f, "{}.{} {name}", self.0 / unit, self.0 % unit * 10 / unit),
-            None => write!(f, "{} B", self.0),
-        }
     }
 }
 

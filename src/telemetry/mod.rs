@@ -19,7 +19,7 @@ pub use meters::Meters;
 pub use progress::{Account, Progress, Share, Telling};
 pub use report::{EntityCount, EventCount, Positions, Report, SlotSize, Told};
 pub use tally::{Operation, Tally};
-pub use words::{Age, Grouped};
+pub use words::{Age, Bytes, Grouped};
 
 /// Stands for "everything seen is durable".
 const NOTHING_OPEN: i64 = i64::MAX;

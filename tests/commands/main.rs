@@ -11,6 +11,7 @@
     reason = "a test says by a panic what went wrong, and by a line why it was skipped"
 )]
 
+mod asking;
 mod backfill;
 #[path = "../stream/cluster.rs"]
 #[expect(

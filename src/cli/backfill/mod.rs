@@ -7,18 +7,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::backfill::order::{Accepted, Action, Order};
-use crate::cli::backfill::ask::Answer;
-use crate::cli::backfill::table::Line;
 use crate::cli::check::Format;
+use crate::cli::running::ask::{self, Answer};
+use crate::cli::running::old_rows::{self, Line};
+use crate::cli::running::{bridge, unread};
 use crate::cli::say::say;
 use crate::cli::{ConfigFile, Exit, LogFormat, findings};
 use crate::config::{self, Config};
 use crate::finding::{Cause, Finding, nearest_or_list};
 use crate::flow::generation::OnGone;
 use crate::secret::Revealed;
-
-mod ask;
-mod table;
 
 #[derive(Debug, Args)]
 #[expect(
@@ -102,7 +100,7 @@ pub(super) fn backfill(arguments: &Arguments, format: LogFormat) -> Exit {
         Ok(loaded) => loaded.config,
         Err(invalid) => return findings::refuse(&invalid),
     };
-    let done = bridge(&config).and_then(|(address, seen)| {
+    let done = bridge(&config).and_then(|(address, seen): (_, Seen)| {
         if arguments.status {
             show(&seen, arguments)
         } else {
@@ -121,48 +119,6 @@ struct Seen {
     name: String,
     state: String,
     backfill: Vec<Value>,
-}
-
-/// The running bridge of this config: a token is shown to no other.
-fn bridge(config: &Config) -> Result<(SocketAddr, Seen), Box<Finding>> {
-    let listen = config.http.listen;
-    if listen.port() == 0 {
-        let what = "cannot reach the bridge: `listen` of [http] leaves its port to chance";
-        let finding = Finding::error(Cause::Config, "http.any_port", what);
-        return Err(Box::new(finding.repair(
-            "name a port, and start the bridge with it: listen = \"127.0.0.1:9400\"",
-        )));
-    }
-    let address = ask::address(listen);
-    let answer = ask::get(address, "/status").map_err(|error| {
-        let what = format!("cannot reach the bridge at {address}: {error}");
-        Finding::error(Cause::Surroundings, "http.unreachable", what)
-            .because("old rows are told by the running bridge, which must hear of it")
-            .repair(
-                "start it (walbridge run -c FILE), and ask on its machine: it listens where `listen` of [http] says",
-            )
-    })?;
-    let Ok(seen) = serde_json::from_str::<Seen>(&answer.body) else {
-        return Err(other(address, "no bridge of this version"));
-    };
-    if seen.name != config.name {
-        return Err(other(
-            address,
-            &format!("the bridge {}, and not {}", seen.name, config.name),
-        ));
-    }
-    Ok((address, seen))
-}
-
-fn other(address: SocketAddr, what: &str) -> Box<Finding> {
-    let finding = Finding::error(
-        Cause::Surroundings,
-        "http.other",
-        format!("what answers at {address} is {what}"),
-    );
-    Box::new(
-        finding.repair("give each bridge an address of its own in `listen` of [http], and start it with this config"),
-    )
 }
 
 fn show(seen: &Seen, arguments: &Arguments) -> Result<(), Box<Finding>> {
@@ -189,7 +145,7 @@ fn show(seen: &Seen, arguments: &Arguments) -> Result<(), Box<Finding>> {
         Format::Text => {
             let lines: Result<Vec<Line>, _> = serde_json::from_value(Value::Array(meant));
             let lines = lines.map_err(|error| unread(&error.to_string()))?;
-            say!("{}", table::draw(&lines));
+            say!("{}", old_rows::draw(&lines));
         }
     }
     Ok(())
@@ -273,12 +229,6 @@ fn refusal(answer: &Answer) -> Box<Finding> {
     })
 }
 
-fn unread(why: &str) -> Box<Finding> {
-    let what = format!("cannot read what the bridge says: {why}");
-    let finding = Finding::error(Cause::Surroundings, "http.answer", what);
-    Box::new(finding.repair("use the same version of walbridge as the bridge that runs"))
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{Read as _, Write as _};
@@ -322,7 +272,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let config = config(folder.path(), port);
         let finding = bridge(&config)
-            .and_then(|(address, _)| super::order(&config, address, &order()))
+            .and_then(|(address, _): (_, Seen)| super::order(&config, address, &order()))
             .unwrap_err();
         (finding.code, asked.join().unwrap())
     }
@@ -363,7 +313,7 @@ mod tests {
     #[test]
     fn a_port_left_to_chance_is_said_to_be_so() {
         let folder = tempfile::tempdir().unwrap();
-        let finding = bridge(&config(folder.path(), 0)).err().unwrap();
+        let finding = bridge::<Seen>(&config(folder.path(), 0)).err().unwrap();
         assert_eq!((finding.code, finding.cause), ("http.any_port", Cause::Config));
     }
 }

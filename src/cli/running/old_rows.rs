@@ -2,13 +2,13 @@
 
 use serde::Deserialize;
 
-use crate::cli::columns::{Side, lined_up};
+use crate::cli::columns::{Side, table};
 use crate::telemetry::{Age, Grouped};
 
 /// What `/status` says of one entity.
 #[derive(Debug, Deserialize)]
-pub(super) struct Line {
-    pub(super) entity: String,
+pub(in crate::cli) struct Line {
+    pub(in crate::cli) entity: String,
     generation: Option<u32>,
     state: String,
     rows: u64,
@@ -31,20 +31,17 @@ const SIDES: [Side; 7] = [
 const NOTHING: &str = "-";
 
 /// Draws it.
-pub(super) fn draw(lines: &[Line]) -> String {
-    let titles = TITLES.map(str::to_owned);
-    let rows = std::iter::once(titles).chain(lines.iter().map(cells));
-    let rows: Vec<Vec<String>> = rows.map(Vec::from).collect();
-    lined_up(&rows, &SIDES, usize::MAX).join("\n")
+pub(in crate::cli) fn draw(lines: &[Line]) -> String {
+    table(&TITLES, &SIDES, lines.iter().map(cells))
 }
 
-fn cells(line: &Line) -> [String; 7] {
+fn cells(line: &Line) -> Vec<String> {
     let or_nothing = |text: Option<String>| text.unwrap_or_else(|| NOTHING.to_owned());
     let estimate = line.rows_estimate.map(|rows| match line.has_condition {
         true => format!("some of {}", Grouped(rows)),
         false => Grouped(rows).to_string(),
     });
-    [
+    vec![
         line.entity.clone(),
         or_nothing(line.generation.map(|number| number.to_string())),
         line.state.clone(),

@@ -8,13 +8,15 @@ use crate::secret::Revealed;
 
 /// A bridge on this machine, or beside it, is reached within this time.
 const CONNECT_MAX: Duration = Duration::from_secs(5);
+/// What is only looked at is answered at once, by a thread that does nothing else.
+const LOOK_MAX: Duration = Duration::from_secs(5);
 /// The bridge itself gives up waiting before.
-const ANSWER_MAX: Duration = Duration::from_secs(60);
+const ORDER_MAX: Duration = Duration::from_secs(60);
 /// No answer of a bridge is longer.
 const ANSWER_BYTES_MAX: u64 = 8 << 20;
 
 /// Where a bridge that listens there is reached from its own machine.
-pub(super) fn address(listen: SocketAddr) -> SocketAddr {
+pub(in crate::cli) fn address(listen: SocketAddr) -> SocketAddr {
     let host = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
         IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
@@ -25,33 +27,33 @@ pub(super) fn address(listen: SocketAddr) -> SocketAddr {
 
 /// An answer.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) code: u16,
-    pub(super) body: String,
+pub(in crate::cli) struct Answer {
+    pub(in crate::cli) code: u16,
+    pub(in crate::cli) body: String,
 }
 
 /// Looks at a page, as JSON.
-pub(super) fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
+pub(in crate::cli) fn get(address: SocketAddr, path: &str) -> io::Result<Answer> {
     let request =
         format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nAccept: application/json\r\nConnection: close\r\n\r\n");
-    exchange(address, &request)
+    exchange(address, &request, LOOK_MAX)
 }
 
 /// Hands in a document, with the token that permits it.
-pub(super) fn post(address: SocketAddr, path: &str, token: &Revealed, body: &str) -> io::Result<Answer> {
+pub(in crate::cli) fn post(address: SocketAddr, path: &str, token: &Revealed, body: &str) -> io::Result<Answer> {
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
         token.expose(),
         body.len()
     );
-    exchange(address, &request)
+    exchange(address, &request, ORDER_MAX)
 }
 
-fn exchange(address: SocketAddr, request: &str) -> io::Result<Answer> {
+fn exchange(address: SocketAddr, request: &str, answer_max: Duration) -> io::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, CONNECT_MAX)?;
     stream.set_write_timeout(Some(CONNECT_MAX))?;
-    stream.set_read_timeout(Some(ANSWER_MAX))?;
+    stream.set_read_timeout(Some(answer_max))?;
     stream.write_all(request.as_bytes())?;
     let mut answer = String::new();
     stream.take(ANSWER_BYTES_MAX).read_to_string(&mut answer)?;
