@@ -170,7 +170,11 @@ fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
     if !hidden.is_empty() {
         return Err(Refused::Findings(hidden));
     }
-    setup::plan_from(&config.source, &catalog, &present).map_err(Refused::Findings)?;
+    let plan = setup::plan_from(&config.source, &catalog, &present).map_err(Refused::Findings)?;
+    let lacking = setup::entitled(&mut sql, &config.source, &plan)?;
+    if !lacking.is_empty() {
+        return Err(Refused::Findings(lacking));
+    }
     if setup::grant(&mut sql, &config.source)? == setup::Granted::Now {
         say!("role {}: rights granted", config.source.login.user);
     }

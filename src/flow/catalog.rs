@@ -58,10 +58,23 @@ pub struct TableFacts {
 pub enum Access {
     /// It may.
     Granted,
-    /// It lacks the privilege.
-    Denied,
+    /// It lacks a right.
+    Denied(Lack),
     /// A policy of row-level security may hide some of them.
     Hidden,
+}
+
+/// Which right a reader lacks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lack {
+    /// To look into the schema.
+    Usage,
+    /// To read the table.
+    Select,
+    /// Both.
+    Both,
+    /// It may read some columns, and not the table: then the table cannot be locked against being changed meanwhile.
+    Whole,
 }
 
 impl TableFacts {

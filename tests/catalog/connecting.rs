@@ -156,7 +156,7 @@ fn a_refused_role_halts_and_no_message_holds_the_password() {
     let mut sql = Sql::connect(&world.settings).unwrap();
     assert!(setup::server(&mut sql).unwrap().system_identifier.len() > 10);
     world.settings.login.user = "wb_nohba".to_owned();
-    assert_eq!(halted(Sql::connect(&world.settings)).code, "source.role_refused");
+    assert_eq!(halted(Sql::connect(&world.settings)).code, "source.no_entry");
     let url = "postgresql://u:hunter2@[bad";
     assert!(
         !halted(Sql::connect_as(url, &Trust::of(Tls::Disable)))

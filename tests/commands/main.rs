@@ -25,6 +25,7 @@ mod output;
 mod public_ids;
 mod publications;
 mod recover;
+mod rights;
 mod rows;
 mod shapes;
 mod slots;

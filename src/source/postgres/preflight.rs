@@ -1,7 +1,7 @@
 //! Everything that `check` says about the server; it writes nothing.
 
 use crate::finding::{Cause, Finding};
-use crate::flow::catalog::{Access, Catalog, TableFacts, TableKind};
+use crate::flow::catalog::{Access, Catalog, Lack, TableFacts, TableKind};
 use crate::flow::table::TableName;
 use crate::source::SourceError;
 use crate::source::postgres::publication::Publications;
@@ -197,45 +197,40 @@ fn version(number: u32) -> Vec<Finding> {
     out
 }
 
+const STREAM_DOES_WITHOUT: &str = "the stream does without; old rows cannot be told";
+
 fn role(sql: &mut Sql, settings: &Settings) -> Result<Vec<Finding>, SourceError> {
+    // Amazon's servers give the right with a role of theirs: docs/operations/roles.md.
     let row = sql.one(
-        "SELECT r.rolreplication OR r.rolsuper, EXISTS (SELECT FROM pg_roles g WHERE g.rolname = 'rds_replication' \
-         AND pg_has_role(current_user, g.oid, 'USAGE')) FROM pg_roles r WHERE r.rolname = current_user",
+        "SELECT r.rolreplication OR r.rolsuper, g.oid IS NOT NULL, coalesce(pg_has_role(current_user, g.oid, 'USAGE'), false) \
+         FROM pg_roles r LEFT JOIN pg_roles g ON g.rolname = 'rds_replication' WHERE r.rolname = current_user",
         &[],
     )?;
-    if get::<bool>(&row, 0)? || get::<bool>(&row, 1)? {
+    let (may, is_amazons, is_member): (bool, bool, bool) = (get(&row, 0)?, get(&row, 1)?, get(&row, 2)?);
+    if may || is_member {
         return Ok(Vec::new());
     }
+    let role = quote::ident(&settings.login.user);
+    let repair = if is_amazons {
+        format!("GRANT rds_replication TO {role};")
+    } else {
+        format!("ALTER ROLE {role} REPLICATION;")
+    };
     let what = format!("the role {} may not replicate", settings.login.user);
     Ok(vec![
         error("source.role_replication", what)
             .because("the server refuses to stream to it")
-            .repair(format!(
-                "ALTER ROLE {} REPLICATION;",
-                quote::ident(&settings.login.user)
-            )),
+            .repair(repair),
     ])
 }
 
 /// What keeps the role from reading the rows of a table; the stream does without.
 pub fn unreadable(settings: &Settings, table: &TableFacts) -> Option<Finding> {
     let (name, role) = (&table.name, quote::ident(&settings.login.user));
-    let note = |code, what| {
-        Finding::note(Cause::Surroundings, code, what).because("the stream does without; old rows cannot be told")
-    };
+    let note = |code, what| Finding::note(Cause::Surroundings, code, what).because(STREAM_DOES_WITHOUT);
     match table.access {
         Access::Granted => None,
-        Access::Denied => Some(
-            note(
-                "source.select",
-                format!("the role {} may not read the table {name}", settings.login.user),
-            )
-            .repair(format!(
-                "GRANT USAGE ON SCHEMA {} TO {role}; GRANT SELECT ON {} TO {role};",
-                quote::ident(&name.schema),
-                name.quoted()
-            )),
-        ),
+        Access::Denied(lack) => Some(denied(settings, name, lack)),
         Access::Hidden => Some(
             note(
                 "source.row_security",
@@ -247,6 +242,44 @@ pub fn unreadable(settings: &Settings, table: &TableFacts) -> Option<Finding> {
             .repair(format!("ALTER ROLE {role} BYPASSRLS;")),
         ),
     }
+}
+
+fn denied(settings: &Settings, name: &TableName, lack: Lack) -> Finding {
+    let (user, role) = (&settings.login.user, quote::ident(&settings.login.user));
+    let usage = format!("GRANT USAGE ON SCHEMA {} TO {role};", quote::ident(&name.schema));
+    let select = format!("GRANT SELECT ON {} TO {role};", name.quoted());
+    let (what, repair, why) = match lack {
+        Lack::Usage => (
+            format!(
+                "the role {user} may not look into the schema {}, so not read the table {name}",
+                name.schema
+            ),
+            usage,
+            STREAM_DOES_WITHOUT,
+        ),
+        Lack::Select => (
+            format!("the role {user} may not read the table {name}"),
+            select,
+            STREAM_DOES_WITHOUT,
+        ),
+        Lack::Both => (
+            format!(
+                "the role {user} may neither look into the schema {} nor read the table {name}",
+                name.schema
+            ),
+            format!("{usage} {select}"),
+            STREAM_DOES_WITHOUT,
+        ),
+        Lack::Whole => (
+            format!("the role {user} may read some columns of the table {name}, and not the table"),
+            select,
+            "the table is locked against ALTER TABLE while old rows are read, which PostgreSQL grants to readers of the whole \
+             table; only mapped columns are read all the same",
+        ),
+    };
+    Finding::note(Cause::Surroundings, "source.select", what)
+        .because(why)
+        .repair(repair)
 }
 
 fn health(slot: &SlotFacts) -> Vec<Finding> {

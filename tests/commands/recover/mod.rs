@@ -327,7 +327,8 @@ fn the_bridges_own_role_suffices_where_its_rights_are_there() {
 
     world.run(&format!("REVOKE SELECT ON item FROM {role}"));
     let refused = world.call("recover", &["--yes"]);
-    refused.says_json(1, "source.privilege_missing", "--as URL");
+    let repair = format!("--as URL, or have them run: GRANT SELECT ON TABLE \"public\".\"item\" TO \"{role}\";");
+    refused.says_json(1, "setup.may_not_grant", &repair);
     let after = (
         stored(&world),
         world.ask(&format!(

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::Row;
 
 use crate::flow::catalog::{
-    Access, Catalog, ColumnFacts, Generated, Identity, Leaf, Nullable, SqlType, TableFacts, TableKind, Toast, Unique,
-    UniqueKind,
+    Access, Catalog, ColumnFacts, Generated, Identity, Lack, Leaf, Nullable, SqlType, TableFacts, TableKind, Toast,
+    Unique, UniqueKind,
 };
 use crate::flow::table::{ReplicaIdentity, TableName};
 use crate::source::SourceError;
@@ -23,7 +23,8 @@ pub use crate::source::postgres::catalog::retype::{Retyped, retype};
 const TABLES: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind::text, c.relpersistence::text, \
      greatest(coalesce((SELECT sum(greatest(k.reltuples, 0)) FROM pg_partition_tree(c.oid) p JOIN pg_class k ON k.oid = p.relid \
      WHERE p.isleaf), c.reltuples), 0)::int8, \
-     has_schema_privilege(n.oid, 'USAGE') AND has_any_column_privilege(c.oid, 'SELECT'), row_security_active(c.oid) \
+     has_schema_privilege(n.oid, 'USAGE'), has_table_privilege(c.oid, 'SELECT'), has_any_column_privilege(c.oid, 'SELECT'), \
+     row_security_active(c.oid) \
      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
      JOIN unnest($1::text[], $2::text[]) AS wanted(s, t) ON n.nspname = wanted.s AND c.relname = wanted.t \
      WHERE c.relkind NOT IN ('i', 'I', 't')";
@@ -218,11 +219,19 @@ fn table(row: &Row) -> Result<TableFacts, SourceError> {
         leaves: Vec::new(),
         rows_estimate: u64::try_from(get::<i64>(row, 5)?).unwrap_or(0),
         ancestors: Vec::new(),
-        access: match (get(row, 6)?, get(row, 7)?) {
-            (false, _) => Access::Denied,
-            (true, true) => Access::Hidden,
-            (true, false) => Access::Granted,
-        },
+        access: access(row)?,
+    })
+}
+
+fn access(row: &Row) -> Result<Access, SourceError> {
+    let (usage, select, some): (bool, bool, bool) = (get(row, 6)?, get(row, 7)?, get(row, 8)?);
+    Ok(match (usage, select) {
+        (true, true) if get(row, 9)? => Access::Hidden,
+        (true, true) => Access::Granted,
+        (true, false) if some => Access::Denied(Lack::Whole),
+        (true, false) => Access::Denied(Lack::Select),
+        (false, true) => Access::Denied(Lack::Usage),
+        (false, false) => Access::Denied(Lack::Both),
     })
 }
 

@@ -1,9 +1,13 @@
 //! The bridge's role and its rights, given where they are missing.
 
+use tokio_postgres::types::ToSql;
+
+use crate::finding::{Cause, Finding};
 use crate::source::SourceError;
 use crate::source::postgres::settings::Settings;
+use crate::source::postgres::setup::entitled::MAY_REPLICATE;
 use crate::source::postgres::setup::grants_sql;
-use crate::source::postgres::sql::{Sql, get};
+use crate::source::postgres::sql::{Sql, get, halt, quote};
 
 /// Whether the rights had to be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,39 +23,73 @@ pub enum Granted {
 /// # Errors
 /// See [`SourceError`]; a halt where the administrator may not do it.
 pub fn grant(sql: &mut Sql, settings: &Settings) -> Result<Granted, SourceError> {
-    if complete(sql, settings)? {
+    let missing = missing(sql, settings)?;
+    if missing.is_empty() {
         return Ok(Granted::Before);
     }
     sql.run("SET default_transaction_read_only = off")?;
-    sql.run(&grants_sql(settings))?;
-    Ok(Granted::Now)
+    match sql.run(&grants_sql(settings)) {
+        Err(SourceError::Halt(refused)) if refused.code == "source.privilege_missing" => {
+            Err(halt(denied(settings, &refused.what, &missing)))
+        }
+        done => done.map(|()| Granted::Now),
+    }
 }
 
-fn complete(sql: &mut Sql, settings: &Settings) -> Result<bool, SourceError> {
-    let role = sql.ask(
-        "SELECT rolcanlogin AND (rolreplication OR rolsuper) FROM pg_roles WHERE rolname = $1",
-        &[&settings.login.user],
-    )?;
-    match role.first() {
-        Some(row) if get(row, 0)? => {}
-        Some(_) | None => return Ok(false),
+/// The role lacks something that whoever sets up may not give: just that is shown, for somebody who may.
+fn denied(settings: &Settings, said: &str, missing: &[String]) -> Finding {
+    let user = &settings.login.user;
+    let what = format!("the rights of the role {user} cannot be given by whoever sets up: {said}");
+    Finding::error(Cause::Surroundings, "setup.may_not_grant", what)
+        .because("nothing was made; a superuser, or the administrator of a managed server, lets a role replicate, and owners let it read")
+        .repair(format!(
+            "name one who may with --as URL, or have them run: {}",
+            missing.join(" ")
+        ))
+}
+
+/// What the role lacks, as statements that would give it.
+fn missing(sql: &mut Sql, settings: &Settings) -> Result<Vec<String>, SourceError> {
+    let (user, role) = (&settings.login.user, quote::ident(&settings.login.user));
+    let may = |sql: &mut Sql, question: &str, asked: &[&(dyn ToSql + Sync)]| -> Result<bool, SourceError> {
+        sql.ask(question, asked)?.first().map_or(Ok(false), |row| get(row, 0))
+    };
+    if !may(sql, "SELECT true FROM pg_roles WHERE rolname = $1", &[user])? {
+        return Ok(vec![format!("CREATE ROLE {role} LOGIN REPLICATION;")]);
     }
-    let row = sql.one(
+    let mut out = Vec::new();
+    if !may(sql, "SELECT rolcanlogin FROM pg_roles WHERE rolname = $1", &[user])? {
+        out.push(format!("ALTER ROLE {role} LOGIN;"));
+    }
+    if !may(sql, &format!("{MAY_REPLICATE}$1"), &[user])? {
+        out.push(format!("ALTER ROLE {role} REPLICATION;"));
+    }
+    let database = &settings.login.database;
+    if !may(
+        sql,
         "SELECT has_database_privilege($1, $2, 'CONNECT')",
-        &[&settings.login.user, &settings.login.database],
-    )?;
-    if !get(&row, 0)? {
-        return Ok(false);
+        &[user, database],
+    )? {
+        out.push(format!(
+            "GRANT CONNECT ON DATABASE {} TO {role};",
+            quote::ident(database)
+        ));
     }
     for followed in &settings.tables {
-        let table = followed.name.quoted();
-        let row = sql.one(
-            "SELECT has_schema_privilege($1, $2, 'USAGE') AND has_table_privilege($1, $3, 'SELECT')",
-            &[&settings.login.user, &followed.name.schema, &table],
-        )?;
-        if !get(&row, 0)? {
-            return Ok(false);
+        let (name, table) = (&followed.name, followed.name.quoted());
+        if !may(
+            sql,
+            "SELECT has_schema_privilege($1, $2, 'USAGE')",
+            &[user, &name.schema],
+        )? {
+            let usage = format!("GRANT USAGE ON SCHEMA {} TO {role};", quote::ident(&name.schema));
+            if !out.contains(&usage) {
+                out.push(usage);
+            }
+        }
+        if !may(sql, "SELECT has_table_privilege($1, $2, 'SELECT')", &[user, &table])? {
+            out.push(format!("GRANT SELECT ON TABLE {table} TO {role};"));
         }
     }
-    Ok(true)
+    Ok(out)
 }

@@ -14,11 +14,13 @@ use crate::source::postgres::slot::{self, SlotFacts};
 use crate::source::postgres::sql::quote;
 use crate::source::postgres::sql::{Refusal, Sql, get, halt};
 
+mod entitled;
 mod grant;
 mod migration;
 mod publish;
 mod renew;
 
+pub use crate::source::postgres::setup::entitled::entitled;
 pub use crate::source::postgres::setup::grant::{Granted, grant};
 use crate::source::postgres::setup::migration::{SLOT, statement};
 pub use crate::source::postgres::setup::migration::{grants_sql, removal_sql};

@@ -3,11 +3,13 @@
 use crate::finding::Finding;
 
 /// Findings that say nothing of the stream, which has a connection of its own and goes on.
-const KEEP_OUT: [&str; 15] = [
+const KEEP_OUT: [&str; 17] = [
     "source.password_refused",
     "source.password_missing",
     "source.password_unreadable",
     "source.role_refused",
+    "source.no_entry",
+    "source.no_connect",
     "source.database_missing",
     "source.privilege_missing",
     "source.tls",

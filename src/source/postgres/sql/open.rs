@@ -17,7 +17,7 @@ use crate::source::postgres::connect::hosts::first_fit;
 use crate::source::postgres::connect::socket::dial;
 use crate::source::postgres::settings::{Address, Binding, Login, Target, Tls, Trust};
 use crate::source::postgres::sql::wary::{Handshake, Wary};
-use crate::source::postgres::sql::{Sql, get, halt, within};
+use crate::source::postgres::sql::{Sql, get, halt, quote, within};
 
 /// How long the handshake and the login may take.
 const LOGIN_MAX: Duration = Duration::from_secs(10);
@@ -54,6 +54,7 @@ fn enter(config: &Config, address: &Address, trust: &Trust) -> Result<Sql, Sourc
     let socket = dial(address)?;
     let agreed = agree(&socket, address, trust)?;
     let standing = Standing::of(address, trust);
+    let entered = |client: Result<Client, SourceError>| client.map_err(|error| no_connect(error, config));
     let unusable = |error: std::io::Error| SourceError::Transient(format!("cannot use the socket: {error}"));
     socket.set_nonblocking(true).map_err(unusable)?;
     let client = {
@@ -61,11 +62,11 @@ fn enter(config: &Config, address: &Address, trust: &Trust) -> Result<Sql, Sourc
         match address {
             Address::Tcp { .. } => {
                 let stream = TcpStream::from_std(Socket::into(socket)).map_err(unusable)?;
-                begin(&runtime, config, (stream, agreed, standing))?
+                entered(begin(&runtime, config, (stream, agreed, standing)))?
             }
             Address::Unix { .. } => {
                 let stream = UnixStream::from_std(Socket::into(socket)).map_err(unusable)?;
-                begin(&runtime, config, (stream, agreed, standing))?
+                entered(begin(&runtime, config, (stream, agreed, standing)))?
             }
         }
     };
@@ -78,6 +79,27 @@ fn enter(config: &Config, address: &Address, trust: &Trust) -> Result<Sql, Sourc
     let version = sql.one("SELECT current_setting('server_version_num')::int8", &[])?;
     sql.version = u32::try_from(get::<i64>(&version, 0)?).unwrap_or(0);
     Ok(sql)
+}
+
+/// The only right that a login asks for is the one to the database.
+fn no_connect(error: SourceError, config: &Config) -> SourceError {
+    let SourceError::Halt(finding) = error else {
+        return error;
+    };
+    if finding.code != "source.privilege_missing" {
+        return SourceError::Halt(finding);
+    }
+    let (user, database) = (
+        config.get_user().unwrap_or_default(),
+        config.get_dbname().unwrap_or_default(),
+    );
+    let what = format!("the role {user} may not connect to the database {database}");
+    let grant = format!(
+        "GRANT CONNECT ON DATABASE {} TO {};",
+        quote::ident(database),
+        quote::ident(user)
+    );
+    halt(Finding::error(Cause::Surroundings, "source.no_connect", what).repair(grant))
 }
 
 fn begin<S>(

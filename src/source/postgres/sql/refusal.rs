@@ -93,6 +93,36 @@ pub(crate) fn tls_unsupported() -> SourceError {
     )
 }
 
+/// The line that `pg_hba.conf` lacks, of the names that the server says: host, role and database, in quotes in any language.
+fn entry(message: &str) -> String {
+    let names: Vec<&str> = message.split('"').skip(1).step_by(2).collect();
+    let [host, user, database] = names[..] else {
+        return "let the role log in from this host: a line in pg_hba.conf, then SELECT pg_reload_conf();".to_owned();
+    };
+    let from = match host {
+        "[local]" => String::new(),
+        v6 if v6.contains(':') => format!(" {v6}/128"),
+        v4 => format!(" {v4}/32"),
+    };
+    let kind = match (
+        from.is_empty(),
+        message.contains("no encryption") || message.contains("SSL off"),
+    ) {
+        (true, _) => "local",
+        (false, true) => "host",
+        (false, false) => "hostssl",
+    };
+    let tls = if kind == "host" {
+        "; or the server wants TLS, as managed ones do: sslmode=verify-full in `url`"
+    } else {
+        ""
+    };
+    format!(
+        "add to pg_hba.conf: {kind} \"{database}\" \"{user}\"{from} scram-sha-256, above lines that would match before it, then \
+         SELECT pg_reload_conf();{tls}"
+    )
+}
+
 /// Sorts what the server refused, by its SQLSTATE.
 pub(crate) fn refusal(state: &str, message: &str) -> SourceError {
     let finding = |code, repair: &str| {
@@ -110,6 +140,7 @@ pub(crate) fn refusal(state: &str, message: &str) -> SourceError {
             "source.password_refused",
             "put the role's present password where `password` in [source] points",
         ),
+        "28000" if message.contains("pg_hba.conf") => finding("source.no_entry", &entry(message)),
         "28000" => finding(
             "source.role_refused",
             "let the role log in from this host: pg_hba.conf, ALTER ROLE … LOGIN; where a certificate is asked for, name it as \
