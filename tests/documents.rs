@@ -8,7 +8,7 @@ use std::path::Path;
 use walbridge::telemetry::{Meters, Names};
 
 /// Pages that show configs or lead elsewhere.
-const PAGES: [&str; 10] = [
+const PAGES: [&str; 15] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -19,6 +19,11 @@ const PAGES: [&str; 10] = [
     "docs/metrics.md",
     "docs/operations.md",
     "docs/public-ids.md",
+    "docs/tutorial.md",
+    "docs/operations/connections.md",
+    "docs/operations/containers.md",
+    "docs/operations/kafka.md",
+    "docs/operations/roles.md",
 ];
 
 fn root() -> &'static Path {
@@ -135,6 +140,55 @@ fn every_file_of_the_config_folder_loads() {
         let errors = invalid.map(|invalid| invalid.findings);
         assert!(errors.is_none(), "{name}: {errors:?}");
     }
+}
+
+/// The config inside a manifest of Kubernetes: an indented block.
+fn config_of(manifest: &str) -> Option<String> {
+    let (before, after) = manifest.split_once("bridge.toml: |\n")?;
+    let indent = before.rsplit('\n').next()?.len() + 2;
+    let lines = after
+        .lines()
+        .take_while(|line| line.is_empty() || line.starts_with(&" ".repeat(indent)));
+    Some(
+        lines
+            .map(|line| line.get(indent..).unwrap_or(""))
+            .collect::<Vec<_>>()
+            .join("\n"),
+    )
+}
+
+#[test]
+fn the_configs_of_the_containers_load() {
+    let mut found = vec![("docker/bridge.toml".to_owned(), page("docker/bridge.toml"))];
+    for name in files_in("docker/kubernetes", ".yaml") {
+        let config = config_of(&page(&name)).unwrap_or_else(|| panic!("{name} shows no config"));
+        found.push((name, config));
+    }
+    assert!(found.len() > 2, "{found:?}");
+    for (name, text) in found {
+        assert_eq!(refused(&text), None, "{name}");
+    }
+}
+
+#[test]
+fn the_demo_in_containers_has_the_mapping_of_the_demo() {
+    let entities = |text: &str| {
+        let table: toml::Table = text.parse().expect("TOML");
+        table.get("entity").cloned().expect("entities")
+    };
+    let template = page("dev/demo.toml-template").replace("@CUSTOMER@", "\"cust_id\"");
+    assert_eq!(entities(&page("docker/bridge.toml")), entities(&template));
+}
+
+#[test]
+fn the_image_is_built_with_the_version_of_rust_that_the_tests_use() {
+    let toolchain: toml::Table = page("rust-toolchain.toml").parse().expect("TOML");
+    let channel = toolchain.get("toolchain").and_then(|table| table.get("channel"));
+    let base = format!("/rust:{}-", channel.and_then(toml::Value::as_str).expect("a version"));
+    assert!(
+        page("docker/Dockerfile").contains(&base),
+        "docker/Dockerfile is not built with {base}"
+    );
 }
 
 /// Keys of a config that the program knows; names that the user gives are left out.
@@ -273,6 +327,10 @@ fn help_of_the_program() -> Option<String> {
 #[test]
 fn the_rules_of_this_page_can_fail() {
     assert!(refused("[bridge]\nname = 1").is_some());
+    assert_eq!(
+        config_of("data:\n  bridge.toml: |\n    [a]\n\n    b = 1\n---\n"),
+        Some("[a]\n\nb = 1".to_owned())
+    );
     assert_eq!(snippets("```toml\na = 1\n```\n```sh\nls\n```\n"), ["a = 1\n"]);
     assert_eq!(missing(["a_total", "b"], "`a_total` and b"), ["b"]);
     assert_eq!(missing(["on", "lag"], "`on_error` and `lag{state}`"), ["on"]);

@@ -1,0 +1,2 @@
+-- Only the login, with its password; what it may do is granted by `walbridge setup`.
+CREATE ROLE walbridge LOGIN PASSWORD 'for-this-demo-only';
