@@ -166,3 +166,39 @@ pub(crate) fn refusal(state: &str, message: &str) -> SourceError {
         _ => SourceError::Transient(format!("PostgreSQL refused: {message} (SQLSTATE {state})")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::entry;
+
+    #[test]
+    fn the_line_that_is_missing_is_of_the_kind_of_the_connection() {
+        for (message, line, wants_tls) in [
+            (
+                "no pg_hba.conf entry for host \"10.1.2.3\", user \"walbridge\", database \"shop\", no encryption",
+                "host \"shop\" \"walbridge\" 10.1.2.3/32 scram-sha-256",
+                true,
+            ),
+            (
+                "no pg_hba.conf entry for host \"10.1.2.3\", user \"walbridge\", database \"shop\", SSL off",
+                "host \"shop\" \"walbridge\" 10.1.2.3/32 scram-sha-256",
+                true,
+            ),
+            (
+                "no pg_hba.conf entry for host \"fd00::7\", user \"walbridge\", database \"shop\", SSL encryption",
+                "hostssl \"shop\" \"walbridge\" fd00::7/128 scram-sha-256",
+                false,
+            ),
+            (
+                "kein pg_hba.conf-Eintrag für Host \"[local]\", Benutzer \"walbridge\", Datenbank \"shop\", keine Verschlüsselung",
+                "local \"shop\" \"walbridge\" scram-sha-256",
+                false,
+            ),
+        ] {
+            let repair = entry(message);
+            assert!(repair.contains(&format!("add to pg_hba.conf: {line},")), "{repair}");
+            assert_eq!(repair.contains("sslmode=verify-full"), wants_tls, "{repair}");
+        }
+        assert!(entry("pg_hba.conf rejects something else").contains("a line in pg_hba.conf"));
+    }
+}
