@@ -98,7 +98,7 @@ fn every_kind_of_password_is_spoken_and_none_goes_out_in_the_clear() {
     }
     let mut nobody = world.settings.clone();
     nobody.login.user = "nobody".to_owned();
-    assert_eq!(refused(&nobody), "source.role_refused");
+    assert_eq!(refused(&nobody), "source.no_entry");
     let mut nowhere = world.settings.clone();
     nowhere.login.database = "none".to_owned();
     assert_eq!(refused(&nowhere), "source.database_missing");
