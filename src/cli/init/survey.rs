@@ -71,7 +71,7 @@ fn look(sampler: &mut Sampler, facts: &TableFacts) -> Result<Surveyed, SourceErr
     // Without the right to look, names and types are all there is to guess by.
     let rows = match facts.access {
         Access::Granted if !columns.is_empty() => sampler.texts(facts, (&columns, None), (Look::Spread, ROWS_MAX))?,
-        Access::Granted | Access::Denied | Access::Hidden => Vec::new(),
+        Access::Granted | Access::Denied(_) | Access::Hidden => Vec::new(),
     };
     let mut seen = vec![Seen::default(); columns.len()];
     for row in &rows {
