@@ -7,8 +7,11 @@ use std::path::Path;
 
 use walbridge::telemetry::{Meters, Names};
 
+#[path = "documents/messages.rs"]
+mod messages;
+
 /// Pages that show configs or lead elsewhere.
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 16] = [
     "README.md",
     "ARCHITECTURE.md",
     "CHANGELOG.md",
@@ -16,6 +19,7 @@ const PAGES: [&str; 15] = [
     "docs/config.md",
     "docs/consumers.md",
     "docs/contracts.md",
+    "docs/messages.md",
     "docs/metrics.md",
     "docs/operations.md",
     "docs/public-ids.md",

@@ -1,5 +1,7 @@
 //! Something an operator should know or must fix: where, what, why, and the exact repair.
 
+pub mod messages;
+
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
@@ -142,9 +144,11 @@ impl Finding {
         }
     }
 
-    /// For machines.
+    /// For machines. `means` is what every finding of this code means for the data, where this one does not say `why`.
     pub fn document(&self) -> Value {
         let place = self.place.as_ref();
+        let unsaid = self.why.is_none();
+        let means = messages::of(self.code).filter(|_| unsaid).map(|message| message.means);
         json!({
             "severity": self.severity.word(),
             "code": self.code,
@@ -154,6 +158,7 @@ impl Finding {
             "path": place.map(|place| place.path.clone()),
             "what": self.what,
             "why": self.why,
+            "means": means,
             "repair": self.repair,
         })
     }
@@ -192,5 +197,23 @@ pub fn nearest_or_list(name: &str, known: &[&str]) -> String {
         Some(near) => format!("did you mean `{near}`?"),
         None if known.is_empty() => "nothing is known here".to_owned(),
         None => format!("known here: {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn machines_learn_what_a_finding_means_where_it_does_not_say_so() {
+        let bare = Finding::error(Cause::Surroundings, "http.listen", "cannot listen");
+        assert_eq!(
+            bare.document()["means"].as_str(),
+            messages::of("http.listen").map(|message| message.means)
+        );
+        let says = bare.because("somebody else listens there");
+        assert_eq!(says.document()["means"], Value::Null);
+        let unknown = Finding::error(Cause::Surroundings, "no.code", "cannot");
+        assert_eq!(unknown.document()["means"], Value::Null);
     }
 }
