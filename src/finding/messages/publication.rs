@@ -31,7 +31,8 @@ pub(super) const PUBLICATION: &[Message] = &[
         &[Error],
         "partitions come under their own names, and the mapping names the partitioned table",
         "the bridge does not start: their changes would not be recognised",
-        "`ALTER PUBLICATION … SET (publish_via_partition_root = true)`",
+        "`ALTER PUBLICATION … SET (publish_via_partition_root = true)`, before the first start; one that has a position \
+         halts then, and `walbridge recover` goes on",
     ),
     says(
         "source.publication_root",
@@ -45,7 +46,8 @@ pub(super) const PUBLICATION: &[Message] = &[
         &[Error],
         "the publication filters the rows of a table",
         "the bridge does not start: hidden rows would never be told",
-        "take the table out of the publication and put it back without a filter",
+        "take the table out of the publication and put it back without a filter, before the first start; one that has a \
+         position halts then, since what was hidden was never told",
     ),
     says(
         "source.column_list",

@@ -49,7 +49,7 @@ pub(super) const SERVER: &[Message] = &[
     says(
         "source.idle_slot_timeout",
         &[Warning],
-        "the server drops slots that nobody reads",
+        "the server gives up slots that nobody reads for a while",
         "all goes on; a bridge that is down for longer than this loses its slot, and must `recover`",
         "a longer `idle_replication_slot_timeout`, or 0",
     ),
