@@ -47,6 +47,20 @@ pub(super) const LOGIN: &[Message] = &[
         "let it: pg_hba.conf, `ALTER ROLE … LOGIN`; where a certificate is asked for, `client_cert` and `client_key`",
     ),
     says(
+        "source.no_entry",
+        &[Error],
+        "no line of `pg_hba.conf` lets the role in from here",
+        "the bridge halts; the position stays. Beside a stream that runs, only old rows wait",
+        "add the line that the finding shows, then `SELECT pg_reload_conf();`",
+    ),
+    says(
+        "source.no_connect",
+        &[Error],
+        "the role lacks CONNECT on the database",
+        "the bridge halts; the position stays. Beside a stream that runs, only old rows wait",
+        "grant it: the finding has the GRANT",
+    ),
+    says(
         "source.role_replication",
         &[Error],
         "the role may not replicate",
