@@ -53,7 +53,7 @@ struct Arguments {
 enum Command {
     /// Carry changes until SIGTERM or SIGINT
     Run(run::Arguments),
-    /// Begin a config from the catalogue and a sample of rows; what is guessed is marked as a guess
+    /// Begin a config from the catalogue and a sample of rows, with guesses marked as such
     Init(init::Arguments),
     /// Read everything, write nothing, and say what must be put right
     Check(check::Arguments),
