@@ -12,13 +12,6 @@ pub(super) const KAFKA_LOGIN: &[Message] = &[
         "correct `brokers` in `[kafka]`, or `security.protocol`, `ssl.*` and `sasl.*` in `[kafka.properties]`",
     ),
     says(
-        "kafka.no_tls",
-        &[Error],
-        "Kafka speaks no TLS at this port",
-        "the bridge halts; the position stays",
-        "the port of a TLS listener; or `plaintext` where the network is trusted",
-    ),
-    says(
         "kafka.certificate",
         &[Error],
         "Kafka's certificate cannot be believed: its authority, name or time",

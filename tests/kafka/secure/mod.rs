@@ -143,7 +143,13 @@ fn every_way_to_log_in_is_spoken_and_every_wrong_one_named() {
         brokers: broker.local(),
         ..scram.clone()
     };
-    said(&plain, ("kafka.no_tls", "PLAINTEXT"));
+    // A broker that goes away looks the same, so a start would try again.
+    let checked = kafka::preflight(&plain);
+    assert_eq!(checked[0].code, "kafka.unreachable");
+    assert!(
+        checked[0].why.as_ref().unwrap().contains("SSL_HANDSHAKE"),
+        "{checked:#?}"
+    );
     let mut expired = by_login(&broker, "login_expired", "OAUTHBEARER");
     expired.oauth_token = Some(token(&broker.file("old"), 0));
     said(&expired, ("kafka.token", "oauth_token"));

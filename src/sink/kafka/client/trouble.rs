@@ -11,7 +11,7 @@ use crate::sink::SinkError;
 pub(in crate::sink::kafka) struct Trouble(Mutex<Option<String>>);
 
 /// Words of librdkafka's log that mean one thing only, the name of the finding, what is wrong, and its repair.
-const CERTAIN: [(&str, &str, &str, &str); 9] = [
+const CERTAIN: [(&str, &str, &str, &str); 8] = [
     (
         "invalid credentials",
         "kafka.login_refused",
@@ -32,7 +32,7 @@ const CERTAIN: [(&str, &str, &str, &str); 9] = [
         "one of the broker's mechanisms as sasl.mechanisms in [kafka.properties]",
     ),
     (
-        "SASL mechanism handshake failed",
+        "mechanism handshake failed",
         "kafka.mechanism_refused",
         "Kafka does not speak this way to log in",
         "one of the broker's mechanisms as sasl.mechanisms in [kafka.properties]; where it speaks no SASL there, the port \
@@ -45,13 +45,6 @@ const CERTAIN: [(&str, &str, &str, &str); 9] = [
         "an unknown authority: its PEM file as ssl.ca.location in [kafka.properties]; another name: brokers (and their \
          advertised.listeners) as the certificate names them; out of its time: a new one. Which of them it is says: \
          openssl s_client -connect HOST:PORT -CAfile CA.pem -verify_hostname HOST",
-    ),
-    (
-        "connecting to a PLAINTEXT broker listener",
-        "kafka.no_tls",
-        "Kafka speaks no TLS at this port",
-        "the port of a TLS listener in kafka.brokers; or security.protocol = \"plaintext\" (or \"sasl_plaintext\") in \
-         [kafka.properties] where the network is trusted",
     ),
     (
         "bad certificate",
@@ -78,7 +71,7 @@ const CERTAIN: [(&str, &str, &str, &str); 9] = [
 impl Trouble {
     /// Listens to a line of the log: only those of broken connections say why.
     pub(in crate::sink::kafka) fn hear(&self, facility: &str, words: &str) {
-        if facility == "FAIL" || facility == "ERROR" {
+        if facility == "FAIL" {
             *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(without_place(words).to_owned());
         }
     }
@@ -116,11 +109,59 @@ fn without_place(words: &str) -> &str {
     rest.map_or(words, |(_, rest)| rest)
 }
 
+/// Words of a connection that broke meanwhile, whatever it was about: a broker that goes away in the middle of a login.
+const BROKEN: [&str; 3] = ["Local: ", "Disconnected", "SaslAuthenticateRequest failed"];
+
 fn finding(words: &str) -> Option<Finding> {
+    if BROKEN.iter().any(|sign| words.contains(sign)) {
+        return None;
+    }
     let (_, code, what, repair) = CERTAIN.iter().find(|(sign, ..)| words.contains(sign))?;
     Some(
         Finding::error(Cause::Surroundings, code, *what)
             .because(words)
             .repair(*repair),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(words: &str) -> Option<&'static str> {
+        finding(words).map(|finding| finding.code)
+    }
+
+    #[test]
+    fn what_no_further_try_can_heal_is_told_from_a_broker_that_goes_away() {
+        let refused =
+            "SASL authentication error: Authentication failed during authentication due to invalid credentials";
+        assert_eq!(code(refused), Some("kafka.login_refused"));
+        let handshake = "SASL PLAIN mechanism handshake failed: Broker: Unsupported SASL mechanism: broker's supported mechanisms: ";
+        assert_eq!(code(handshake), Some("kafka.mechanism_refused"));
+        for away in [
+            "SASL authentication error: SaslAuthenticateRequest failed: Local: Broker transport failure",
+            "SASL PLAIN mechanism handshake failed: Local: Broker transport failure: broker's supported mechanisms: (n/a)",
+            "SSL handshake failed: Disconnected: connecting to a PLAINTEXT broker listener?",
+            "Connect to ipv4#127.0.0.1:9092 failed: Connection refused",
+        ] {
+            assert_eq!(code(away), None, "{away}");
+        }
+    }
+
+    #[test]
+    fn the_reason_goes_with_the_error_and_the_place_of_it_does_not() {
+        let trouble = Trouble::default();
+        let plain = || SinkError::Transient("no answer".to_owned());
+        assert_eq!(trouble.explain(plain()).to_string(), "no answer");
+        trouble.hear(
+            "FAIL",
+            "[thrd:ssl://b:1/bootstrap]: ssl://b:1/bootstrap: Connection refused",
+        );
+        let told = trouble.explain(plain()).to_string();
+        assert_eq!(told, "no answer: ssl://b:1/bootstrap: Connection refused");
+        trouble.hear("FAIL", "invalid credentials");
+        assert!(matches!(trouble.explain(plain()), SinkError::Halt(_)));
+        assert!(matches!(trouble.is_certain(), Err(SinkError::Halt(_))));
+    }
 }
