@@ -13,7 +13,7 @@ pub(in crate::source::postgres) const SASL: u32 = 10;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::source::postgres) struct Standing {
     /// Whether it is certain who is at the other end.
-    is_certain: Certainty,
+    peer: Certainty,
     md5: Md5,
     binding: Binding,
 }
@@ -27,13 +27,13 @@ enum Certainty {
 impl Standing {
     /// Of a connection to `address`.
     pub(in crate::source::postgres) fn of(address: &Address, trust: &Trust) -> Self {
-        let is_certain = match address {
+        let peer = match address {
             Address::Unix { .. } => Certainty::Certain,
             Address::Tcp { .. } if trust.tls.is_verified() => Certainty::Certain,
             Address::Tcp { .. } => Certainty::Anybody,
         };
         Self {
-            is_certain,
+            peer,
             md5: trust.md5,
             binding: trust.binding,
         }
@@ -48,7 +48,7 @@ impl Standing {
             (SASL, _) => Ok(()),
             (OK | CLEAR | MD5, Binding::Require) => Err(Box::new(unbound("it asks for no SCRAM"))),
             (OK, _) => Ok(()),
-            (CLEAR, _) if self.is_certain == Certainty::Certain => Ok(()),
+            (CLEAR, _) if self.peer == Certainty::Certain => Ok(()),
             (CLEAR, _) => Err(Box::new(in_the_clear())),
             (MD5, _) if self.md5 == Md5::Allowed => Ok(()),
             (MD5, _) => Err(Box::new(md5_refused())),
