@@ -135,13 +135,7 @@ pub(super) fn connect(administrator: Option<&str>, config: &Config) -> Result<Sq
 }
 
 fn read_catalog(sql: &mut Sql, config: &Config) -> Result<Catalog, SourceError> {
-    let names: Vec<_> = config
-        .source
-        .tables
-        .iter()
-        .map(|followed| followed.name.clone())
-        .collect();
-    catalog::read(sql, &names)
+    catalog::read(sql, &config.source.table_names())
 }
 
 /// Makes what is missing, in the order that loses nothing: rights, topics, publications, slot, first position.

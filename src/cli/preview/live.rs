@@ -15,6 +15,7 @@ use crate::cli::{nonce, prepare, run, stopping};
 use crate::config::{self, Config};
 use crate::encoding::Encoder;
 use crate::finding::{Cause, Finding, Severity};
+use crate::flow::catalog::Catalog;
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
 use crate::flow::record::Records;
@@ -22,7 +23,7 @@ use crate::sink::{Progress, Sink, SinkError};
 use crate::source::postgres::preflight::{Surroundings, preflight};
 use crate::source::postgres::setup::{self, Present};
 use crate::source::postgres::sql::{Sql, quote};
-use crate::source::postgres::{Beginning, Postgres, catalog};
+use crate::source::postgres::{Beginning, Postgres};
 use crate::telemetry::Status;
 
 /// Prints until it is enough.
@@ -102,7 +103,7 @@ pub(super) fn follow(mut config: Config, administrator: Option<&str>, limit: Opt
     config.source.slot.clone_from(&passing);
     let Surroundings { catalog, findings, .. } = preflight(&config.source)?;
     let prepared = prepare::prepare(&config, &catalog).map_err(run::first_error)?;
-    let lent = lend(&mut config, (findings, administrator, passing))?;
+    let lent = lend(&mut config, &catalog, (findings, administrator, passing))?;
     let stop = Arc::new(AtomicBool::new(false));
     stopping::on_signal(Arc::clone(&stop), || ()).map_err(|error| {
         let what = format!("cannot wait for signals: {error}");
@@ -151,6 +152,7 @@ pub(super) fn follow(mut config: Config, administrator: Option<&str>, limit: Opt
 /// The config's own publication, or one that is made for this and dropped again.
 fn lend(
     config: &mut Config,
+    catalog: &Catalog,
     (findings, administrator, name): (Vec<Finding>, Option<&str>, String),
 ) -> Result<Option<Lent>, BridgeError> {
     let publishes = |finding: &Finding| finding.code.starts_with("source.publication");
@@ -165,16 +167,9 @@ fn lend(
         let repair = "walbridge preview --live --as postgresql://ADMINISTRATOR@HOST/DATABASE, or walbridge setup first";
         return Err(BridgeError::Halt(Box::new(missing.because(why).repair(repair))));
     };
-    let mut sql = Sql::connect_as(url, &config.source.login.trust)?;
+    let sql = Sql::connect_as(url, &config.source.login.trust)?;
     config.source.publication.clone_from(&name);
-    let tables: Vec<_> = config
-        .source
-        .tables
-        .iter()
-        .map(|followed| followed.name.clone())
-        .collect();
-    let catalog = catalog::read(&mut sql, &tables)?;
-    let planned = setup::publications(&config.source, &catalog, &Present::default());
+    let planned = setup::publications(&config.source, catalog, &Present::default());
     let statements = planned.map_err(run::first_error)?;
     let mut lent = Lent { sql, name };
     for statement in &statements {

@@ -76,14 +76,8 @@ pub(super) fn preview(arguments: &Arguments, format: LogFormat) -> Exit {
 
 /// Some rows of each entity; one that cannot be told is said, and the others go on.
 fn from_tables(config: &Config, limit: u64, sources: &Sources) -> Result<Exit, BridgeError> {
-    let tables: Vec<_> = config
-        .source
-        .tables
-        .iter()
-        .map(|followed| followed.name.clone())
-        .collect();
     let mut sampler = Sampler::begin(Sql::connect(&config.source)?)?;
-    let catalog = sampler.catalog(&tables)?;
+    let catalog = sampler.catalog(&config.source.table_names())?;
     let compiled = compile_what_fits(&config.entities, &catalog);
     // Rows as they stand can be shown where a change could not be told yet.
     let errors = compiled

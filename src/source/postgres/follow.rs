@@ -11,7 +11,6 @@ use crate::flow::catalog::Catalog;
 use crate::flow::change::Step;
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
-use crate::flow::table::TableName;
 use crate::source::postgres::chunk::Readers;
 use crate::source::postgres::connect::{self, Started};
 use crate::source::postgres::proof::{self, Ground, Server};
@@ -217,7 +216,7 @@ impl Postgres {
 
     /// Makes slot and publications where no position exists, and takes the slot.
     fn make(&mut self, sql: &mut Sql, server: &Server) -> Result<Checkpoint, SourceError> {
-        let catalog = catalog::read(sql, &names(&self.settings))?;
+        let catalog = catalog::read(sql, &self.settings.table_names())?;
         let applied = setup::apply(sql, &self.settings, &catalog)?;
         self.made = applied.created_slot;
         let Some(first_lsn) = applied.created_slot else {
@@ -345,13 +344,9 @@ fn not_held() -> SourceError {
     SourceError::Transient("the slot is not held: no stream runs".to_owned())
 }
 
-fn names(settings: &Settings) -> Vec<TableName> {
-    settings.tables.iter().map(|followed| followed.name.clone()).collect()
-}
-
 fn facts(sql: &mut Sql, settings: &Settings) -> Result<Facts, SourceError> {
     let mut catalog = Catalog::default();
-    for table in catalog::outline(sql, &names(settings))? {
+    for table in catalog::outline(sql, &settings.table_names())? {
         catalog.tables.insert(table.name.clone(), table);
     }
     Ok(Facts {

@@ -39,8 +39,7 @@ pub struct Surroundings {
 /// See [`SourceError`]: only what keeps it from reading.
 pub fn preflight(settings: &Settings) -> Result<Surroundings, SourceError> {
     let mut sql = Sql::connect(settings)?;
-    let names: Vec<TableName> = settings.tables.iter().map(|followed| followed.name.clone()).collect();
-    let catalog = catalog::read(&mut sql, &names)?;
+    let catalog = catalog::read(&mut sql, &settings.table_names())?;
     let slot = slot::read(&mut sql, &settings.slot)?;
     let mut out = Vec::new();
     out.extend(pooler(&mut sql)?);

@@ -3,10 +3,10 @@
 use crate::flow::catalog::{Catalog, ColumnFacts, TableFacts};
 use crate::flow::change::CommitTime;
 use crate::flow::position::Lsn;
-use crate::flow::table::{Column, Table, TableName, quoted};
+use crate::flow::table::{Table, TableName, quoted};
 use crate::source::SourceError;
 use crate::source::postgres::catalog;
-use crate::source::postgres::chunk::{as_the_stream, push_column};
+use crate::source::postgres::chunk::{as_the_stream, push_column, shape};
 use crate::source::postgres::slot;
 use crate::source::postgres::sql::{Sql, get};
 
@@ -117,20 +117,9 @@ impl Sampler {
             }
             tuple
         };
-        let column = |column: &&ColumnFacts| Column {
-            name: column.name.clone(),
-            type_oid: column.type_oid,
-            type_modifier: -1,
-            in_identity: false,
-        };
         Ok(Sample {
             rows: rows.into_iter().map(tuple).collect(),
-            shape: Table {
-                oid: table.oid,
-                name: table.name.clone(),
-                identity: table.identity.kind,
-                columns: columns.iter().map(column).collect(),
-            },
+            shape: shape(table, columns),
         })
     }
 

@@ -44,6 +44,13 @@ pub struct Settings {
     pub readers: usize,
 }
 
+impl Settings {
+    /// Names of the mapped tables.
+    pub fn table_names(&self) -> Vec<TableName> {
+        self.tables.iter().map(|followed| followed.name.clone()).collect()
+    }
+}
+
 /// Where a server listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {

@@ -91,14 +91,8 @@ impl Watch {
     fn compare(&mut self, sql: &mut Sql) -> Result<Watched, SourceError> {
         let facts = slot::read(sql, &self.settings.slot)?;
         let slot = slot::require(facts.as_ref(), &self.settings)?;
-        let names: Vec<TableName> = self
-            .settings
-            .tables
-            .iter()
-            .map(|followed| followed.name.clone())
-            .collect();
         let mut catalog = Catalog::default();
-        for table in catalog::outline(sql, &names)? {
+        for table in catalog::outline(sql, &self.settings.table_names())? {
             catalog.tables.insert(table.name.clone(), table);
         }
         let publications = publication::read(sql, &self.settings)?;

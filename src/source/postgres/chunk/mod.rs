@@ -90,6 +90,22 @@ pub(in crate::source::postgres) fn push_column(tuple: &mut Vec<u8>, value: Optio
     }
 }
 
+/// The table as it is when these columns of it are read.
+pub(in crate::source::postgres) fn shape(table: &TableFacts, columns: &[&ColumnFacts]) -> Table {
+    let column = |column: &&ColumnFacts| Column {
+        name: column.name.clone(),
+        type_oid: column.type_oid,
+        type_modifier: -1,
+        in_identity: false,
+    };
+    Table {
+        oid: table.oid,
+        name: table.name.clone(),
+        identity: table.identity.kind,
+        columns: columns.iter().map(column).collect(),
+    }
+}
+
 /// How the old rows of an entity are read, as the bridge asks for them.
 ///
 /// # Errors
@@ -101,12 +117,6 @@ pub fn target(
 ) -> Result<Target, Box<Finding>> {
     let names: Vec<String> = columns.iter().map(|column| column.name.clone()).collect();
     let ChunkPlan { key, reach, .. } = ChunkPlan::new(table, &names, key)?;
-    let column = |column: &&ColumnFacts| Column {
-        name: column.name.clone(),
-        type_oid: column.type_oid,
-        type_modifier: -1,
-        in_identity: false,
-    };
     Ok(Target {
         entity: entity.to_owned(),
         state,
@@ -114,12 +124,7 @@ pub fn target(
         filter: filter.map(str::to_owned),
         rows_estimate: table.rows_estimate,
         reach,
-        shape: Table {
-            oid: table.oid,
-            name: table.name.clone(),
-            identity: table.identity.kind,
-            columns: columns.iter().map(column).collect(),
-        },
+        shape: shape(table, columns),
         key,
     })
 }
