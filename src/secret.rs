@@ -2,9 +2,13 @@
 
 use std::fmt;
 use std::io::Read as _;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 /// Where a secret is kept. It never holds the secret itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +22,11 @@ pub enum Secret {
 }
 
 /// How long a program may take to print a secret.
-const COMMAND_MAX: Duration = Duration::from_secs(10);
+const COMMAND_MAX: Duration = if cfg!(test) {
+    Duration::from_secs(1)
+} else {
+    Duration::from_secs(10)
+};
 
 /// How often it is asked whether it has ended.
 const COMMAND_LOOK: Duration = Duration::from_millis(5);
@@ -50,7 +58,7 @@ pub enum SecretError {
     #[error("cannot read the environment variable {0}: it is not set")]
     Unset(String),
     /// The file cannot be read.
-    #[error("cannot read the secret file {path}")]
+    #[error("cannot read the secret file {path}: {source}", path = path.display())]
     Unreadable {
         /// Its path.
         path: PathBuf,
@@ -69,6 +77,19 @@ pub enum SecretError {
 }
 
 impl SecretError {
+    /// What an operator can do about it.
+    pub fn repair(&self) -> String {
+        match self {
+            Self::Unset(name) => {
+                format!("set {name} in the environment of walbridge, or name where else the secret is kept")
+            }
+            Self::Unreadable { .. } => "put the file there, and let the user that walbridge runs as read it".to_owned(),
+            Self::Command { program, .. } => {
+                format!("run {program} by hand, as the user that walbridge runs as: it is to print the secret and end")
+            }
+        }
+    }
+
     fn command(program: &str, why: impl fmt::Display) -> Self {
         Self::Command {
             program: program.to_owned(),
@@ -110,40 +131,56 @@ fn without_break(text: &str) -> String {
 fn command(words: &[String]) -> Result<Revealed, SecretError> {
     let program = words.first().map_or("", String::as_str);
     let failed = |error: std::io::Error| SecretError::command(program, error);
+    let until = Instant::now() + COMMAND_MAX;
     let mut child = Command::new(program)
         .args(words.get(1..).unwrap_or_default())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
+        .process_group(0)
         .spawn()
         .map_err(failed)?;
     let printed = child.stdout.take();
-    let reader = std::thread::spawn(move || {
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
         let mut text = String::new();
         let read = printed.map(|pipe| pipe.take(COMMAND_BYTES_MAX).read_to_string(&mut text));
-        read.transpose().map(|_| text)
+        // Nobody waits any more after the time is over.
+        drop(tell.send(read.transpose().map(|_| text)));
     });
-    let begun = Instant::now();
-    let status = loop {
-        match child.try_wait().map_err(failed)? {
-            Some(status) => break status,
-            None if begun.elapsed() < COMMAND_MAX => std::thread::sleep(COMMAND_LOOK),
-            None => {
-                child.kill().map_err(failed)?;
-                child.wait().map_err(failed)?;
-                return Err(SecretError::command(program, "it took longer than 10 s"));
-            }
+    let Some(status) = ended(&mut child, until).map_err(failed)? else {
+        // With whatever it has begun itself, such as the second half of a shell's line.
+        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+            let _gone_already = kill_process_group(group, Signal::KILL);
         }
+        child.wait().map_err(failed)?;
+        return Err(SecretError::command(
+            program,
+            format!("it took longer than {} s", COMMAND_MAX.as_secs()),
+        ));
     };
     if !status.success() {
         return Err(SecretError::command(program, format!("it ended with {status}")));
     }
-    let text = reader
-        .join()
-        .map_err(|_| SecretError::command(program, "what it printed was lost"))?
+    let text = told
+        .recv_timeout(until.saturating_duration_since(Instant::now()))
+        .map_err(|_| SecretError::command(program, "something that it left running keeps its output open"))?
         .map_err(failed)?;
     match without_break(&text) {
         text if text.is_empty() => Err(SecretError::command(program, "it printed nothing")),
         text => Ok(Revealed(text)),
+    }
+}
+
+/// How it ended; none: not until then.
+fn ended(child: &mut Child, until: Instant) -> std::io::Result<Option<ExitStatus>> {
+    loop {
+        if let Some(status) = child.try_wait()? {
+            return Ok(Some(status));
+        }
+        if Instant::now() >= until {
+            return Ok(None);
+        }
+        std::thread::sleep(COMMAND_LOOK);
     }
 }
 
@@ -171,5 +208,25 @@ mod tests {
         assert!(why(&["false"]).contains("exit status: 1"));
         assert!(why(&["true"]).ends_with("it printed nothing"));
         assert!(why(&["no-such-program"]).starts_with("cannot get a secret from the program no-such-program: "));
+    }
+
+    #[test]
+    fn a_program_that_takes_too_long_holds_nothing_up() {
+        let of = |line: &str| {
+            let words = ["sh", "-c", line].map(str::to_owned);
+            Secret::Command(words.to_vec())
+                .read()
+                .map_err(|error| error.to_string())
+        };
+        let begun = Instant::now();
+        let dir = tempfile::tempdir().unwrap();
+        let late = dir.path().join("late");
+        let slow = format!("(sleep 1.5; touch {}) & sleep 60", late.display());
+        assert!(of(&slow).unwrap_err().ends_with("longer than 1 s"));
+        assert!(of("echo x; sleep 60 &").unwrap_err().contains("left running"));
+        assert!(of("echo x; sleep 60 >&- &").is_ok());
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        // What it had begun ended with it.
+        assert!(!late.exists());
     }
 }

@@ -148,7 +148,7 @@ fn a_unix_socket_is_spoken() {
 #[test]
 fn what_does_not_speak_postgresql_is_said() {
     let Some(world) = World::new("strangers") else { return };
-    let answers: [(Tls, &[u8], Option<&str>); 5] = [
+    let answers: [(Tls, &[u8], Option<&str>); 6] = [
         (
             Tls::Disable,
             b"HTTP/1.1 400 Bad Request\r\n\r\n",
@@ -160,6 +160,12 @@ fn what_does_not_speak_postgresql_is_said() {
             Some("source.not_postgresql"),
         ),
         (Tls::Require, b"N", Some("source.tls_unsupported")),
+        // Who asks for nothing.
+        (
+            Tls::Disable,
+            b"K\0\0\0\x0c\0\0\0\x01\0\0\0\x01Z\0\0\0\x05I",
+            Some("source.not_postgresql"),
+        ),
         (Tls::Require, b"", None),
         (Tls::Disable, b"R\0\0", None),
     ];

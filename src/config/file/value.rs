@@ -243,10 +243,7 @@ impl<'a> Node<'a> {
             return;
         }
         if let Err(error) = secret.read() {
-            let cause = std::error::Error::source(&error)
-                .map(|cause| format!(": {cause}"))
-                .unwrap_or_default();
-            report.push_unreadable(self.error("config.secret", format!("{error}{cause}")));
+            report.push_unreadable(self.error("config.secret", error.to_string()).repair(error.repair()));
         }
     }
 

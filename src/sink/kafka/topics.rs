@@ -67,9 +67,10 @@ pub(super) fn describe(settings: &Settings) -> Result<Cluster, SinkError> {
         let answer = describe_within(asking.client(), settings, step);
         // What the library had to say meanwhile.
         while asking.poll(Duration::ZERO).is_some() {}
-        match answer.map_err(|error| asking.context().trouble().explain(error)) {
-            Err(SinkError::Transient(_)) if begun.elapsed() < REQUEST_MAX => {}
-            answer => return answer,
+        let trouble = asking.context().trouble();
+        match answer {
+            Err(SinkError::Transient(_)) if begun.elapsed() < REQUEST_MAX => trouble.is_certain()?,
+            answer => return answer.map_err(|error| trouble.explain(error)),
         }
     }
 }

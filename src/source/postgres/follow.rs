@@ -4,7 +4,7 @@
 //! there is none yet; then an advisory lock of the database stands for it until the slot is held, so that nothing is
 //! made before it is known that no position exists (promise I5), and two first starts do not fence each other.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::backfill::target::{Reading, Wanted};
 use crate::flow::catalog::Catalog;
@@ -12,11 +12,13 @@ use crate::flow::change::Step;
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
 use crate::source::postgres::chunk::Readers;
+use crate::source::postgres::connect::socket::CONNECT_MAX;
 use crate::source::postgres::connect::{self, Started};
 use crate::source::postgres::proof::{self, Ground, Server};
 use crate::source::postgres::publication::{self, Publications};
 use crate::source::postgres::settings::{Create, Settings};
 use crate::source::postgres::slot::{self, SlotFacts};
+use crate::source::postgres::sql::blocked::blocked;
 use crate::source::postgres::sql::{Sql, get, quote, refusal};
 use crate::source::postgres::stream::{Stream, Timing};
 use crate::source::postgres::{catalog, setup};
@@ -155,9 +157,16 @@ impl Postgres {
         let facts = facts(sql, &self.settings)?;
         let mut connection = connect::connect(&self.settings, self.timing.server_timeout)?;
         let name = quote::ident(&self.settings.slot);
-        let made = connection.ask(&format!(
-            "CREATE_REPLICATION_SLOT {name} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT"
-        ))?;
+        let statement = format!("CREATE_REPLICATION_SLOT {name} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT");
+        let begun = Instant::now();
+        let asked = connection.ask(&statement);
+        if matches!(asked, Err(SourceError::Transient(_))) && begun.elapsed() >= CONNECT_MAX {
+            // The server waits for all transactions that are open, and would not notice that we left.
+            let leave = "SELECT pg_terminate_backend(active_pid) FROM pg_replication_slots WHERE slot_name = $1";
+            sql.ask(leave, &[&self.settings.slot])?;
+            return Err(blocked(sql, "source.slot_blocked", &statement));
+        }
+        let made = asked?;
         let point = made.into_iter().flatten().flatten().nth(1).unwrap_or_default();
         let first_lsn = slot::lsn(&point)?;
         let Start::Running(stream, server) = self.start_on(connection, sql, (&facts, first_lsn))? else {

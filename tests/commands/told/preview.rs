@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 
+use crate::cluster::Cluster;
 use crate::world::World;
 use crate::world::line::until;
 use crate::world::program;
@@ -138,4 +139,21 @@ fn the_configs_own_publication_is_used_where_it_is_there() {
     );
     assert!(String::from_utf8_lossy(&ended.stdout).contains(r#""key":"1""#));
     assert_eq!(traces(&mut world), 1);
+}
+
+#[test]
+fn who_keeps_the_stream_from_beginning_is_named() {
+    // A server of its own: on every database of it an open transaction holds a new slot up.
+    let Some(cluster) = Cluster::new("", "") else { return };
+    let Some(mut world) = World::on(&cluster.url(), "preview_blocked", "") else {
+        return;
+    };
+    let mut holds = world.another_session();
+    holds.run("BEGIN; CREATE TABLE public.stays_open ()").unwrap();
+    let url = world.url();
+    let shown = world.call("preview", &["--live", "--limit", "1", "--as", &url]);
+    assert_eq!(shown.code, 1, "{shown}");
+    assert!(shown.err.contains("source.slot_blocked"), "{shown}");
+    assert!(shown.err.contains("open transactions: process "), "{shown}");
+    assert_eq!(traces(&mut world), 0);
 }

@@ -311,7 +311,7 @@ fn a_token_comes_from_a_program_each_time() {
         (
             "source.password_unreadable",
             "the program cat: it ended with exit status: 1",
-            "",
+            "run cat by hand",
         ),
     );
     std::fs::write(&token, "hunter2\n").unwrap();

@@ -119,11 +119,8 @@ fn text(key: &str, value: &Property) -> Result<String, SinkError> {
         .map(|revealed| revealed.expose().to_owned())
         .map_err(|error| {
             let what = format!("cannot read {key} of kafka.properties: {error}");
-            SinkError::Halt(Box::new(Finding::error(
-                Cause::Surroundings,
-                "kafka.secret_unreadable",
-                what,
-            )))
+            let finding = Finding::error(Cause::Surroundings, "kafka.secret_unreadable", what);
+            SinkError::Halt(Box::new(finding.repair(error.repair())))
         })
 }
 
@@ -176,7 +173,7 @@ impl Told {
     pub(super) fn of(settings: &Settings) -> Self {
         Self {
             oauth_token: settings.oauth_token.clone(),
-            trouble: Trouble::default(),
+            trouble: Trouble::of(&settings.brokers),
         }
     }
 

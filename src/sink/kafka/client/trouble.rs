@@ -1,14 +1,33 @@
 //! Why no connection to a broker comes about. librdkafka goes on trying whatever the reason is, and tells it in its log
 //! only: from there it is taken, and what no further try can heal is named with its repair.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::finding::{Cause, Finding};
 use crate::sink::SinkError;
 
 /// What was heard last.
 #[derive(Debug, Default)]
-pub(in crate::sink::kafka) struct Trouble(Mutex<Option<String>>);
+pub(in crate::sink::kafka) struct Trouble {
+    /// How many brokers are named to begin with.
+    named: usize,
+    heard: Mutex<Heard>,
+}
+
+#[derive(Debug, Default)]
+struct Heard {
+    /// By the broker's address.
+    by_broker: BTreeMap<String, String>,
+    last: String,
+}
+
+impl Heard {
+    /// What no further try can heal.
+    fn certain(&self) -> Option<Finding> {
+        self.by_broker.values().find_map(|words| finding(words))
+    }
+}
 
 /// Words of librdkafka's log that mean one thing only, the name of the finding, what is wrong, and its repair.
 const CERTAIN: [(&str, &str, &str, &str); 8] = [
@@ -69,36 +88,54 @@ const CERTAIN: [(&str, &str, &str, &str); 8] = [
 ];
 
 impl Trouble {
-    /// Listens to a line of the log: only those of broken connections say why.
-    pub(in crate::sink::kafka) fn hear(&self, facility: &str, words: &str) {
-        if facility == "FAIL" {
-            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(without_place(words).to_owned());
+    /// With the list of brokers that a client begins with.
+    pub(in crate::sink::kafka) fn of(brokers: &str) -> Self {
+        Self {
+            named: brokers.split(',').count(),
+            heard: Mutex::default(),
         }
     }
 
-    /// Whether no further try can help.
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Listens to a line of the log: only those of broken connections say why.
+    pub(in crate::sink::kafka) fn hear(&self, facility: &str, words: &str) {
+        if facility != "FAIL" {
+            return;
+        }
+        let words = without_place(words);
+        // ssl://HOST:PORT/ID: the id is another once the broker is known.
+        let broker = words.split_once(": ").map_or("", |(broker, _)| broker);
+        let broker = broker.rsplit_once('/').map_or(broker, |(address, _)| address);
+        let mut heard = self.heard();
+        heard.last = words.to_owned();
+        heard.by_broker.insert(broker.to_owned(), words.to_owned());
+    }
+
+    /// Whether no further try can help: as long as a broker may still answer, the trouble of another is not ours.
     ///
     /// # Errors
     /// A halt where that is so.
     pub(in crate::sink::kafka) fn is_certain(&self) -> Result<(), SinkError> {
-        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heard
-            .as_deref()
-            .and_then(finding)
-            .map_or(Ok(()), |finding| Err(SinkError::Halt(Box::new(finding))))
+        let heard = self.heard();
+        match heard.certain() {
+            Some(finding) if heard.by_broker.len() >= self.named => Err(SinkError::Halt(Box::new(finding))),
+            _ => Ok(()),
+        }
     }
 
-    /// The error with what is known of its reason: a halt where no further try can heal it.
+    /// The error, when the time for it is over, with what is known of its reason: a halt where no further try can heal it.
     pub(in crate::sink::kafka) fn explain(&self, error: SinkError) -> SinkError {
         let SinkError::Transient(why) = error else {
             return error;
         };
-        match self.0.lock().unwrap_or_else(PoisonError::into_inner).as_deref() {
-            None => SinkError::Transient(why),
-            Some(words) => match finding(words) {
-                Some(finding) => SinkError::Halt(Box::new(finding)),
-                None => SinkError::Transient(format!("{why}: {words}")),
-            },
+        let heard = self.heard();
+        match heard.certain() {
+            Some(finding) => SinkError::Halt(Box::new(finding)),
+            None if heard.last.is_empty() => SinkError::Transient(why),
+            None => SinkError::Transient(format!("{why}: {}", heard.last)),
         }
     }
 }
@@ -151,7 +188,7 @@ mod tests {
 
     #[test]
     fn the_reason_goes_with_the_error_and_the_place_of_it_does_not() {
-        let trouble = Trouble::default();
+        let trouble = Trouble::of("b:1");
         let plain = || SinkError::Transient("no answer".to_owned());
         assert_eq!(trouble.explain(plain()).to_string(), "no answer");
         trouble.hear(
@@ -163,5 +200,21 @@ mod tests {
         trouble.hear("FAIL", "invalid credentials");
         assert!(matches!(trouble.explain(plain()), SinkError::Halt(_)));
         assert!(matches!(trouble.is_certain(), Err(SinkError::Halt(_))));
+    }
+    #[test]
+    fn one_broker_that_keeps_us_out_ends_nothing_while_another_may_answer() {
+        let trouble = Trouble::of("a:1,b:1");
+        let refused =
+            "[thrd:ssl://a:1/bootstrap]: ssl://a:1/bootstrap: SSL handshake failed: certificate could not be verified";
+        trouble.hear("FAIL", refused);
+        trouble.hear("FAIL", refused);
+        assert!(trouble.is_certain().is_ok());
+        trouble.hear(
+            "FAIL",
+            "[thrd:ssl://b:1/bootstrap]: ssl://b:1/bootstrap: Connection refused",
+        );
+        assert!(matches!(trouble.is_certain(), Err(SinkError::Halt(_))));
+        let late = trouble.explain(SinkError::Transient("no answer".to_owned()));
+        assert!(late.to_string().contains("certificate"), "{late}");
     }
 }

@@ -40,8 +40,9 @@ pub(super) fn start_up(
                 let refused = wire::refused(connection.inbox.get(body));
                 return Err(refusal(&refused.state, &refused.message));
             }
-            b'Z' => return Ok(()),
-            b'K' => {}
+            // Only behind what `may_ask` has judged: who lets anybody in need not be the server that is meant.
+            b'Z' if asked.is_none() => return Ok(()),
+            b'K' if asked.is_none() => {}
             other => return Err(no_postgresql(&format!("a message of kind 0x{other:02X} at the start"))),
         }
     }
@@ -129,4 +130,56 @@ fn continuation(connection: &mut Connection, kind: u32) -> Result<Vec<u8>, Sourc
         return Err(no_postgresql("its part of SCRAM is missing"));
     }
     Ok(body.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::{TcpListener, TcpStream};
+
+    use socket2::Socket;
+
+    use super::*;
+    use crate::source::postgres::connect::inbox::Inbox;
+    use crate::source::postgres::connect::line::{Line, Link};
+    use crate::source::postgres::settings::{Target, Tls, Trust};
+
+    /// How a start ends where the server says this.
+    fn started(said: &[u8]) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut server, _) = listener.accept().unwrap();
+        server.write_all(said).unwrap();
+        let mut connection = Connection {
+            line: Line::plain(Socket::from(socket), Link::Tcp),
+            inbox: Inbox::new(64 << 10, 64 << 10),
+        };
+        let address = Address::Tcp {
+            host: "127.0.0.1".to_owned(),
+            port: 5432,
+        };
+        let login = Login {
+            hosts: Vec::new(),
+            target: Target::Any,
+            user: "walbridge".to_owned(),
+            password: None,
+            database: "shop".to_owned(),
+            trust: Trust::of(Tls::Disable),
+        };
+        match start_up(&mut connection, (&address, &login), Duration::from_secs(1)) {
+            Ok(()) => "begun".to_owned(),
+            Err(SourceError::Halt(finding)) => finding.code.to_owned(),
+            Err(SourceError::Transient(why)) => why,
+        }
+    }
+
+    #[test]
+    fn a_session_begins_only_behind_a_login_that_was_judged() {
+        const LET_IN: &[u8] = b"R\0\0\0\x08\0\0\0\0";
+        const KEY: &[u8] = b"K\0\0\0\x0c\0\0\0\x01\0\0\0\x01";
+        const READY: &[u8] = b"Z\0\0\0\x05I";
+        assert_eq!(started(&[LET_IN, KEY, READY].concat()), "begun");
+        assert_eq!(started(READY), "source.not_postgresql");
+        assert_eq!(started(&[KEY, READY].concat()), "source.not_postgresql");
+    }
 }

@@ -12,7 +12,7 @@ use crate::source::SourceError;
 use crate::source::postgres::settings::Address;
 
 /// How long connecting to all addresses of a name, and then every answer of the start, may take.
-pub(super) const CONNECT_MAX: Duration = Duration::from_secs(10);
+pub(in crate::source::postgres) const CONNECT_MAX: Duration = Duration::from_secs(10);
 
 /// How long a send may wait for room; only status updates are sent, and the server reads them at once.
 const SEND_MAX: Duration = Duration::from_secs(10);

@@ -11,6 +11,7 @@ use crate::source::postgres::proof::Server;
 use crate::source::postgres::publication::{self, Home, Publications};
 use crate::source::postgres::settings::{FollowedTable, Publish, Settings};
 use crate::source::postgres::slot::{self, SlotFacts};
+use crate::source::postgres::sql::blocked::blocked;
 use crate::source::postgres::sql::quote;
 use crate::source::postgres::sql::{Refusal, Sql, get, halt};
 
@@ -254,40 +255,6 @@ fn create_slot(sql: &mut Sql, statement: &str, settings: &Settings, wait: Durati
         }
         Err(refusal) => Err(refusal.error),
     }
-}
-
-/// Names those whose transactions are open longest.
-fn blocked(sql: &mut Sql, code: &'static str, statement: &str) -> SourceError {
-    let query = "SELECT 'process ' || pid || ' of ' || coalesce(usename::text, '?') || ' in ' || \
-         coalesce(datname::text, '?') || ' since ' || \
-         extract(epoch FROM clock_timestamp() - xact_start)::int8 || ' s' FROM pg_stat_activity \
-         WHERE xact_start IS NOT NULL AND pid <> pg_backend_pid() AND backend_type <> 'walsender' \
-         ORDER BY xact_start LIMIT 5";
-    let prepared = "SELECT 'prepared transaction ' || gid || ' of ' || owner::text || ' in ' || database::text || ' since ' || \
-         extract(epoch FROM clock_timestamp() - prepared)::int8 || ' s' FROM pg_prepared_xacts ORDER BY prepared LIMIT 5";
-    let mut who: Vec<String> = Vec::new();
-    for question in [query, prepared] {
-        if let Ok(rows) = sql.ask(question, &[]) {
-            who.extend(rows.iter().filter_map(|row| get::<String>(row, 0).ok()));
-        }
-    }
-    let verb: Vec<&str> = statement.split_whitespace().take(3).collect();
-    let what = match code {
-        "source.slot_blocked" => "the slot cannot be made while transactions are open".to_owned(),
-        _ => format!("{} waits for a lock", verb.join(" ")),
-    };
-    halt(
-        Finding::error(Cause::Surroundings, code, what)
-            .because(format!(
-                "open transactions: {}",
-                if who.is_empty() {
-                    "none seen".to_owned()
-                } else {
-                    who.join(", ")
-                }
-            ))
-            .repair("wait for them to end (or end them), then run it again; nothing is half done"),
-    )
 }
 
 /// Takes a slot that somebody made by hand: its confirmed position is the first position.

@@ -11,6 +11,7 @@ use crate::source::SourceError;
 use crate::source::postgres::settings::{Login, Settings, Trust};
 use crate::source::postgres::sql::refusal::source_error;
 
+pub(in crate::source::postgres) mod blocked;
 mod copied;
 pub(in crate::source::postgres) mod entrance;
 mod open;
@@ -197,10 +198,7 @@ fn within<T>(
 pub(crate) fn password(login: &Login) -> Result<Option<Revealed>, SourceError> {
     let read = login.password.as_ref().map(Secret::read).transpose();
     read.map_err(|error| {
-        halt(Finding::error(
-            Cause::Surroundings,
-            "source.password_unreadable",
-            error.to_string(),
-        ))
+        let what = error.to_string();
+        halt(Finding::error(Cause::Surroundings, "source.password_unreadable", what).repair(error.repair()))
     })
 }

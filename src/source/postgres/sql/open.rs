@@ -1,5 +1,6 @@
 //! How an SQL connection is opened: dialled and encrypted as the stream's is, and then the driver's.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use socket2::Socket;
@@ -141,16 +142,28 @@ where
 /// # Errors
 /// A halt where it cannot be read; it is not repeated.
 pub(super) fn of_url(url: &str, trust: &Trust) -> Result<(Config, Login), SourceError> {
-    let (url, mode) = without_sslmode(url);
+    let (url, mode) = without(url, "sslmode=");
+    let (url, root_cert) = without(&url, "sslrootcert=");
+    let wrong = |what, repair| halt(Finding::error(Cause::Config, "source.url", what).repair(repair));
     let unreadable = || {
-        let finding = Finding::error(Cause::Config, "source.url", "cannot read the URL of --as");
-        halt(finding.repair("postgresql://USER@HOST:PORT/DATABASE?sslmode=verify-full"))
+        let repair = "postgresql://USER@HOST:PORT/DATABASE?sslmode=verify-full";
+        wrong("cannot read the URL of --as", repair)
     };
     let mut config: Config = url.parse().map_err(|_| unreadable())?;
     if config.get_password().is_none()
         && let Ok(password) = std::env::var("PGPASSWORD")
     {
         config.password(password);
+    }
+    if config.get_hosts().is_empty() {
+        let repair = "postgresql://USER@HOST:PORT/DATABASE, or for a Unix socket ?host=/var/run/postgresql";
+        return Err(wrong("the URL names no host", repair));
+    }
+    if !config.get_hostaddrs().is_empty() {
+        return Err(wrong(
+            "the URL names a hostaddr, which is not read",
+            "name the address as the host",
+        ));
     }
     let port_of = |at: usize| config.get_ports().get(at).or(config.get_ports().first()).copied();
     let hosts: Vec<Address> = config
@@ -188,17 +201,59 @@ pub(super) fn of_url(url: &str, trust: &Trust) -> Result<(Config, Login), Source
         user: String::new(),
         password: None,
         database: String::new(),
-        trust: Trust { tls, ..trust.clone() },
+        trust: Trust {
+            tls,
+            root_cert: root_cert.map(PathBuf::from).or_else(|| trust.root_cert.clone()),
+            binding: stricter(config.get_channel_binding(), trust.binding),
+            ..trust.clone()
+        },
     };
     Ok((config, login))
 }
 
-/// The driver knows three modes of five; the word is taken out.
-fn without_sslmode(url: &str) -> (String, Option<String>) {
+/// Neither the URL nor the config takes back what the other demands.
+fn stricter(url: ChannelBinding, config: Binding) -> Binding {
+    match (url, config) {
+        (ChannelBinding::Require, _) | (_, Binding::Require) => Binding::Require,
+        (ChannelBinding::Disable, _) => Binding::Disable,
+        (_, config) => config,
+    }
+}
+
+/// The driver reads less than libpq: the word, such as `sslmode=`, is taken out.
+fn without(url: &str, word: &str) -> (String, Option<String>) {
     let Some((front, query)) = url.split_once('?') else {
         return (url.to_owned(), None);
     };
-    let (modes, others): (Vec<&str>, Vec<&str>) = query.split('&').partition(|pair| pair.starts_with("sslmode="));
-    let mode = modes.first().and_then(|pair| pair.strip_prefix("sslmode="));
-    (format!("{front}?{}", others.join("&")), mode.map(str::to_owned))
+    let (found, others): (Vec<&str>, Vec<&str>) = query.split('&').partition(|pair| pair.starts_with(word));
+    let value = found.first().and_then(|pair| pair.strip_prefix(word));
+    (format!("{front}?{}", others.join("&")), value.map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(url: &str) -> String {
+        match of_url(url, &Trust::of(Tls::VerifyFull)) {
+            Err(SourceError::Halt(finding)) => format!("{}: {}", finding.code, finding.what),
+            other => format!("{:?}", other.map(|_| ())),
+        }
+    }
+
+    #[test]
+    fn what_a_url_says_of_tls_is_kept_and_what_is_not_read_is_refused() {
+        let trust = Trust::of(Tls::VerifyFull);
+        let url = "postgresql://dba@db/shop?sslmode=verify-ca&sslrootcert=/etc/ca.pem&channel_binding=require";
+        let (_, login) = of_url(url, &trust).unwrap();
+        assert_eq!(login.trust.tls, Tls::VerifyCa);
+        assert_eq!(login.trust.root_cert.unwrap().display().to_string(), "/etc/ca.pem");
+        assert_eq!(login.trust.binding, Binding::Require);
+        assert_eq!(stricter(ChannelBinding::Disable, Binding::Require), Binding::Require);
+        assert_eq!(stricter(ChannelBinding::Disable, Binding::Prefer), Binding::Disable);
+        assert_eq!(stricter(ChannelBinding::Prefer, Binding::Disable), Binding::Disable);
+        assert!(code("postgresql:///shop").ends_with("names no host"));
+        assert!(code("postgresql://dba@db/shop?hostaddr=10.0.0.7").contains("hostaddr"));
+        assert!(code("postgresql://dba:hunter2@db/shop?sslmode=maybe").ends_with("the URL of --as"));
+    }
 }
