@@ -5,6 +5,13 @@ use crate::finding::messages::{Message, says};
 
 pub(super) const SERVER: &[Message] = &[
     says(
+        "source.clock_skew",
+        &[Warning],
+        "the clocks of PostgreSQL and of the bridge's machine differ",
+        "all goes on: nothing but lag and readiness is told by them",
+        "let NTP keep the clocks of both",
+    ),
+    says(
         "source.version",
         &[Error],
         "the server is older than PostgreSQL 13",

@@ -3,6 +3,7 @@
 pub mod assemble;
 pub mod catalog;
 pub mod chunk;
+mod clock;
 mod connect;
 mod follow;
 pub mod guard;

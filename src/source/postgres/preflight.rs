@@ -9,7 +9,7 @@ use crate::source::postgres::settings::Settings;
 use crate::source::postgres::slot::{self, SlotFacts, WalStatus};
 use crate::source::postgres::sql::quote;
 use crate::source::postgres::sql::{Sql, get};
-use crate::source::postgres::{catalog, publication, setup};
+use crate::source::postgres::{catalog, clock, publication, setup};
 
 /// First minor release of each major version without the known losses of changes (release notes of 2025-05-08).
 const SAFE_MINORS: [(u32, u32); 5] = [(13, 21), (14, 18), (15, 13), (16, 9), (17, 5)];
@@ -43,6 +43,7 @@ pub fn preflight(settings: &Settings) -> Result<Surroundings, SourceError> {
     let slot = slot::read(&mut sql, &settings.slot)?;
     let mut out = Vec::new();
     out.extend(pooler(&mut sql)?);
+    out.extend(clock::compare(&mut sql)?);
     out.extend(server(&mut sql, slot.as_ref())?);
     out.extend(role(&mut sql, settings)?);
     // What is missing or has no changes, the mapping's findings say, with the place in the config.

@@ -10,10 +10,11 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use crate::flow::change::CommitTime;
 use crate::flow::position::Lsn;
+use crate::source::postgres::clock;
 use crate::source::postgres::connect::Sender;
 use crate::source::postgres::connect::wire::{self, Reply};
 
@@ -232,8 +233,7 @@ impl Drop for Pulse {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the server shows when the last reply was sent")]
+/// When the last reply was sent, which the server shows.
 fn clock_us() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_micros()).map_or(0, |unix| CommitTime::of_unix_micros(unix).0)
+    CommitTime::of_unix_micros(clock::unix_us()).0
 }
