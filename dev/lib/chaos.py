@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import random
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import harness
@@ -19,8 +20,11 @@ from psycopg import OperationalError
 ORDERLY_SECONDS_MAX = 30
 ROWS_MAX = 1_000
 # What each fault takes with the pause before it, to spread the changes over the whole run.
-SECONDS = {"kill": 3.0, "moment": 3.5, "broker": 9.0, "immediate": 5.0, "orderly": 6.0, "second": 6.0}
+SECONDS = {"kill": 3.0, "moment": 3.5, "broker": 9.0, "immediate": 5.0, "orderly": 6.0, "second": 6.0, "freeze": 38.0,
+           "takeover": 75.0}  # fmt: skip
 MOMENT_SECONDS_MAX = 30
+# Both servers give a bridge up of which they hear nothing for 60 s.
+FROZEN_SECONDS = 70
 WHOLE = (ASKED, SENT, PASSED, ANSWERED)
 # Server, request, stages; the first three requests are those of a start.
 STARTING = [
@@ -40,7 +44,8 @@ class Chaos:
         self.orderly_seconds: list[float] = []
         self.faults: dict[str, Callable[[], None]] = {
             "kill": self.kill, "broker": self.broker, "immediate": self.immediate,
-            "orderly": self.orderly, "second": self.second,
+            "orderly": self.orderly, "second": self.second, "freeze": self.freeze,
+            "takeover": self.takeover,
             **{_name(moment): partial(self.moment, *moment) for moment in MOMENTS},
         }  # fmt: skip
 
@@ -101,6 +106,46 @@ class Chaos:
         run.bridge, run.spare = run.spare, run.bridge
         run.wait_moving()
 
+    def freeze(self) -> None:
+        """As a machine that pauses: for a moment, or until both servers have given the bridge up."""
+        self.run.wait_moving()
+        with self.frozen():
+            self.run.sleep(self.random.choice([self.random.uniform(0.5, 5), FROZEN_SECONDS]))
+        self.run.wait_moving()
+
+    def takeover(self) -> None:
+        """A second publishes while the first is frozen; back again, the first finds that it is not the one any more."""
+        run = self.run
+        run.wait_moving()
+        with self.frozen():
+            run.spare.start()
+            self.taken_over()
+        run.sleep(self.random.uniform(1, 5))
+        run.bridge.kill()
+        run.bridge, run.spare = run.spare, run.bridge
+        run.wait_moving()
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        process = self.run.bridge.process
+        assert process is not None
+        process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            process.send_signal(signal.SIGCONT)
+
+    def taken_over(self) -> None:
+        """Until the second publishes."""
+        run, begin = self.run, time.monotonic()
+        # What the first had sent is read by then.
+        run.sleep(2)
+        before = run.reader.position()
+        while run.reader.position() == before:
+            if time.monotonic() - begin > 2 * FROZEN_SECONDS:
+                raise RuntimeError(f"nobody took over from a frozen bridge\n{tail(run.spare.log)}")
+            run.sleep(0.2)
+
 
 def _name(moment: tuple[str, str, str]) -> str:
     _, request, stage = moment
@@ -115,6 +160,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pg-immediate", type=int, default=5, metavar="N", help="crashes of PostgreSQL")
     parser.add_argument("--pg-orderly", type=int, default=5, metavar="N", help="orderly stops of PostgreSQL")
     parser.add_argument("--second", type=int, default=10, metavar="N", help="second instances of the bridge")
+    parser.add_argument("--freezes", type=int, default=4, metavar="N", help="SIGSTOPs of the bridge, each other for over a minute")
+    parser.add_argument("--takeovers", type=int, default=2, metavar="N", help="second instances while the first is frozen")
     parser.add_argument("--changes", type=int, default=500_000, metavar="N", help="row changes, at least")
     parser.add_argument("--seed", type=int, default=None, metavar="S")
     return parser.parse_args()
@@ -126,7 +173,7 @@ def main() -> int:
     print(f"seed {seed}")
     plan = {
         "kill": options.kills, "broker": options.broker_restarts, "immediate": options.pg_immediate,
-        "orderly": options.pg_orderly, "second": options.second,
+        "orderly": options.pg_orderly, "second": options.second, "freeze": options.freezes, "takeover": options.takeovers,
     }  # fmt: skip
     plan |= {_name(moment): options.moments for moment in MOMENTS}
     faults = [name for name, count in plan.items() for _ in range(count)]
