@@ -106,19 +106,41 @@ impl Broker {
             format.args(["--add-scram", &format!("{mechanism}=[name=bridge,password=hunter2]")]);
         }
         quiet(&mut format);
-        let mut start = out.java("kafka.Kafka");
+        out.start();
+        Some(out)
+    }
+
+    fn start(&mut self) {
+        let mut start = self.java("kafka.Kafka");
         start
-            .arg(&file)
+            .arg(self.file("server.properties"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        out.process = Some(start.spawn().unwrap());
+        self.process = Some(start.spawn().unwrap());
         let begun = Instant::now();
-        while TcpStream::connect(("127.0.0.1", local)).is_err() {
+        while TcpStream::connect(("127.0.0.1", self.local)).is_err() {
             assert!(begun.elapsed() < Duration::from_secs(60), "the broker does not listen");
             std::thread::sleep(Duration::from_millis(50));
         }
-        Some(out)
+    }
+
+    fn stop(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Another authority, and certificates of it for the broker, which starts again, and for clients.
+    pub(crate) fn replace_certificates(&mut self) {
+        self.stop();
+        quiet(
+            Command::new("sh")
+                .args(["-ec", CERTIFICATES])
+                .current_dir(self.home.path()),
+        );
+        self.start();
     }
 
     fn java(&self, class: &str) -> Command {
@@ -161,9 +183,6 @@ impl Broker {
 
 impl Drop for Broker {
     fn drop(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill().unwrap();
-            process.wait().unwrap();
-        }
+        self.stop();
     }
 }

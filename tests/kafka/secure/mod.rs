@@ -5,6 +5,7 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use walbridge::finding::Finding;
+use walbridge::flow::checkpoint::Checkpoint;
 use walbridge::flow::position::Lsn;
 use walbridge::flow::record::Records;
 use walbridge::secret::Secret;
@@ -71,16 +72,21 @@ fn token(file: &Path, seconds: u64) -> Secret {
     Secret::Command(vec!["cat".to_owned(), file.display().to_string()])
 }
 
+/// A record, and a position behind the last one.
+fn publish(sink: &mut Kafka, at: &mut Checkpoint) -> Result<(), SinkError> {
+    let mut records = Records::default();
+    put(&mut records, "A", Some("{}"), 2);
+    sink.append(records)?;
+    at.advance(Lsn(at.commit_end_lsn.0 + 1)).unwrap();
+    sink.commit(at)?;
+    settled(sink).map(|_| ())
+}
+
 /// A record goes out and is seen.
 fn flows(broker: &Broker, settings: &Settings) {
     let mut sink = Kafka::new(settings.clone(), "one".to_owned()).unwrap();
     let mut at = begin(&mut sink).unwrap_or_else(|error| panic!("{}: {error:?}", settings.name));
-    let mut records = Records::default();
-    put(&mut records, "A", Some("{}"), 2);
-    sink.append(records).unwrap();
-    at.advance(Lsn(3)).unwrap();
-    sink.commit(&at).unwrap();
-    settled(&mut sink).unwrap();
+    publish(&mut sink, &mut at).unwrap();
     assert_eq!(kafka::read_position(settings).unwrap().unwrap(), at);
     let near = Settings {
         brokers: broker.local(),
@@ -178,7 +184,38 @@ fn what_is_not_granted_is_named_and_what_is_taken_away_halts() {
     crate::world::halted(begin(&mut sink), "kafka.transactional_id_denied");
     broker.grant("User:bridge", "granted", "");
     flows(&broker, &settings);
+    let mut running = Kafka::new(settings.clone(), "two".to_owned()).unwrap();
+    let mut at = begin(&mut running).unwrap();
     broker.grant("User:bridge", "granted", "1");
-    let mut sink = Kafka::new(settings.clone(), "two".to_owned()).unwrap();
+    let before = at.clone();
+    let ended = publish(&mut running, &mut at);
+    crate::world::halted(ended, "kafka.transactional_id_denied");
+    let mut sink = Kafka::new(settings.clone(), "three".to_owned()).unwrap();
     crate::world::halted(begin(&mut sink), "kafka.transactional_id_denied");
+    // Nothing came to be while it was so.
+    broker.grant("User:bridge", "granted", "");
+    let mut sink = Kafka::new(settings.clone(), "four".to_owned()).unwrap();
+    assert_eq!(begin(&mut sink).unwrap().commit_end_lsn, before.commit_end_lsn);
+    publish(&mut sink, &mut at).unwrap();
+}
+
+#[test]
+fn certificates_that_are_replaced_are_read_anew() {
+    let Some(mut broker) = Broker::new() else { return };
+    broker.grant("User:CN=client", "replaced", "");
+    let settings = by_certificate(&broker, "replaced", Some("client"));
+    let mut running = Kafka::new(settings.clone(), "one".to_owned()).unwrap();
+    let mut at = begin(&mut running).unwrap();
+    publish(&mut running, &mut at).unwrap();
+    broker.replace_certificates();
+    let error = loop {
+        if let Err(error) = publish(&mut running, &mut at) {
+            break error;
+        }
+    };
+    assert!(!matches!(error, SinkError::Halt(_)), "{error:?}");
+    drop(running);
+    let mut next = Kafka::new(settings, "two".to_owned()).unwrap();
+    let mut at = begin(&mut next).unwrap();
+    publish(&mut next, &mut at).unwrap();
 }

@@ -180,6 +180,21 @@ fn a_certificate_that_nobody_vouches_for_is_named_with_its_repair() {
 }
 
 #[test]
+fn certificates_that_are_replaced_are_read_anew() {
+    let Some(mut scene) = scene("replaced") else { return };
+    let cluster = &scene.cluster;
+    let copy = scene.home.path().join("ca.pem");
+    let settings = believing(&scene.settings, Tls::VerifyFull, Some(copy.clone()));
+    std::fs::copy(file(cluster, "ca.pem"), &copy).unwrap();
+    flows(&mut scene.world, &settings);
+    authorities(cluster);
+    GOOD.install(cluster);
+    until(&settings, ("source.certificate_issuer", "signed by CN=ca", "root_cert"));
+    std::fs::copy(file(cluster, "ca.pem"), &copy).unwrap();
+    flows(&mut scene.world, &settings);
+}
+
+#[test]
 fn a_certificate_that_is_signed_by_itself_is_believed_where_it_is_named() {
     let Some(mut scene) = scene("themselves") else { return };
     let (settings, cluster) = (&scene.settings, &scene.cluster);
