@@ -59,6 +59,7 @@ class Links:
     postgres: str
     kafka: str
     source: str = ""
+    authority: str = ""
     properties: str = ""
 
 
@@ -182,11 +183,11 @@ def slot(postgres: Postgres, name: str) -> None:
         connection.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (name,))
 
 
-def recvlogical(postgres: Postgres, slot_name: str, publication: str, end: str) -> float:
-    """Seconds that PostgreSQL's own reader needs to write the same changes to /dev/null."""
+def recvlogical(postgres: Postgres, slot_name: str, publication: str, end: str, url: str = "") -> float:
+    """Seconds that PostgreSQL's own reader needs to write the same changes to /dev/null; by another URL than the plain one."""
     begin = time.monotonic()
     command = [
-        str(postgres.bin / "pg_recvlogical"), "-d", postgres.url(), "--slot", slot_name, "--start", "-f", "/dev/null",
+        str(postgres.bin / "pg_recvlogical"), "-d", url or postgres.url(), "--slot", slot_name, "--start", "-f", "/dev/null",
         "-o", "proto_version=1", "-o", f"publication_names={publication}", "--endpos", end,
     ]  # fmt: skip
     with (DEV / "bench.log").open("ab") as log:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import psycopg
-from place import Bench, Links, empty, fill
+from place import Bench, Links, empty, fill, recvlogical, slot
 from servers import DEV, Kafka, Postgres, free_port
 
 # An authority, and a certificate of it for both servers.
@@ -50,33 +50,53 @@ def secure(postgres: Postgres, kafka: Kafka) -> Links:
     return Links(
         postgres=postgres.url().replace("127.0.0.1", "localhost") + "?sslmode=verify-full",
         source=f'root_cert = "{home}/ca.pem"\n',
+        authority=f"{home}/ca.pem",
         kafka=f"localhost:{port}",
         properties=f'[kafka.properties]\n"security.protocol" = "ssl"\n"ssl.ca.location" = "{home}/ca.pem"\n',
     )
 
 
 def tls(rows: int, runs: int, servers: tuple[Postgres, Kafka]) -> None:
-    """Pairs of runs on one backlog; who comes second finds the log in memory, so each is second as often as the other."""
+    """Pairs of runs on one backlog, and of PostgreSQL's own reader: how much TLS costs the server, and so whoever reads.
+
+    Who comes second finds the log in memory, so each is second as often as the other. The first pair is not counted: the
+    broker has just begun, and compiles what it needs for TLS."""
     postgres, kafka = servers
     secured = secure(postgres, kafka)
     empty(postgres)
     pairs = [
         (Bench(f"plain{number}", postgres, kafka), Bench(f"tls{number}", postgres, kafka, links=secured))
-        for number in range(runs)
+        for number in range(runs + 1)
     ]
-    fill(postgres, rows, 100)
-    ratios = []
+    for number in range(runs + 1):
+        for kind in ("plain", "tls"):
+            slot(postgres, f"bare_{kind}{number}")
+    end = fill(postgres, rows, 100)
+    urls = {"plain": postgres.url(), "tls": f"{secured.postgres}&sslrootcert={secured.authority}"}
+    ratios, bares = [], []
     for number, pair in enumerate(pairs):
         seconds: dict[str, float] = {}
         for bench in pair if number % 2 == 0 else pair[::-1]:
+            seconds[f"bare_{bench.name}"] = recvlogical(
+                postgres, f"bare_{bench.name}", "bench", end, urls[bench.name.rstrip("0123456789")]
+            )
             with bench.running() as begin:
                 bench.wait(rows // 100)
                 seconds[bench.name] = time.monotonic() - begin
+        if number == 0:
+            continue
         plain, encrypted = (seconds[bench.name] for bench in pair)
+        bare, bare_encrypted = (seconds[f"bare_{bench.name}"] for bench in pair)
         ratios.append(plain / encrypted)
+        bares.append(bare / bare_encrypted)
         print(
-            f"  tls      run {number + 1}: {rows / plain:9,.0f} rows/s plain, {rows / encrypted:9,.0f} rows/s with TLS on "
-            f"both links, ratio {ratios[-1]:.2f}",
+            f"  tls      run {number}: {rows / plain:9,.0f} rows/s plain, {rows / encrypted:9,.0f} rows/s with TLS on "
+            f"both links, ratio {ratios[-1]:.2f}; pg_recvlogical {rows / bare:9,.0f} and {rows / bare_encrypted:9,.0f}, "
+            f"ratio {bares[-1]:.2f}",
             flush=True,
         )
-    print(f"tls      ratio median {statistics.median(ratios):.2f} best {max(ratios):.2f} worst {min(ratios):.2f}", flush=True)
+    print(
+        f"tls      ratio median {statistics.median(ratios):.2f} best {max(ratios):.2f} worst {min(ratios):.2f}; "
+        f"pg_recvlogical median {statistics.median(bares):.2f}",
+        flush=True,
+    )
