@@ -7,6 +7,8 @@ use std::path::Path;
 
 use walbridge::telemetry::{Meters, Names};
 
+#[path = "documents/image.rs"]
+mod image;
 #[path = "documents/messages.rs"]
 mod messages;
 
@@ -182,17 +184,6 @@ fn the_demo_in_containers_has_the_mapping_of_the_demo() {
     };
     let template = page("dev/demo.toml-template").replace("@CUSTOMER@", "\"cust_id\"");
     assert_eq!(entities(&page("docker/bridge.toml")), entities(&template));
-}
-
-#[test]
-fn the_image_is_built_with_the_version_of_rust_that_the_tests_use() {
-    let toolchain: toml::Table = page("rust-toolchain.toml").parse().expect("TOML");
-    let channel = toolchain.get("toolchain").and_then(|table| table.get("channel"));
-    let base = format!("/rust:{}-", channel.and_then(toml::Value::as_str).expect("a version"));
-    assert!(
-        page("docker/Dockerfile").contains(&base),
-        "docker/Dockerfile is not built with {base}"
-    );
 }
 
 /// Keys of a config that the program knows; names that the user gives are left out.
