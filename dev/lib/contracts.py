@@ -128,8 +128,10 @@ def hold(schemas: dict[str, Any], brokers: str) -> None:
     samples: dict[str, Any] = {}
     for topic, key, value, headers in records(brokers):
         if value is None:
-            kind = f"{prefix}{headers['ce_type'].removeprefix(prefix)}.gone"
-            message = parts["messages"][kind.removeprefix(prefix)]
+            kind = f"{prefix}{headers['ce_type']}.gone"
+            message = parts["messages"].get(f"{headers['ce_type']}.gone")
+            if message is None:
+                raise Wrong(f"a tombstone in {topic} has ce_type {headers['ce_type']}, which is no entity's name")
             errors = list(validator(closed(message["headers"])).iter_errors(headers))
         else:
             document = json.loads(value)

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::schema::{Control, control};
-use super::{Contract, Naming};
+use super::{Contract, Naming, header};
 use crate::flow::event::Holds;
 
 /// Version of AsyncAPI's Kafka binding (<https://github.com/asyncapi/bindings/tree/master/kafka>).
@@ -157,9 +157,10 @@ fn tombstone(contract: &Contract) -> Message {
         let headers = json!({
             "type": "object",
             "properties": {
-                "ce_id": text, "ce_sequence": text, "ce_time": {"type": "string", "format": "date-time"}, "ce_type": text,
+                header::ID: text, header::SEQUENCE: text,
+                header::TIME: {"type": "string", "format": "date-time"}, header::TYPE: {"const": contract.entity},
             },
-            "required": ["ce_id", "ce_sequence", "ce_time", "ce_type"],
+            "required": [header::ID, header::SEQUENCE, header::TIME, header::TYPE],
         });
         fields.insert("headers".to_owned(), headers);
         fields.insert("payload".to_owned(), json!({"type": "null"}));

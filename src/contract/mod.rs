@@ -1,6 +1,7 @@
 //! What is promised of an event type: its fields and their shapes, under a version.
 
 pub mod asyncapi;
+pub mod header;
 pub mod schema;
 pub mod shape;
 #[cfg(test)]

@@ -131,6 +131,16 @@ fn the_whole_names_every_topic_and_message_once() {
         ["OrderGone", "Order.gap"]
     );
     assert_eq!(names(&told["operations"]).len(), 3);
+    let headers = &told["components"]["messages"]["Order.gone"]["headers"];
+    assert_eq!(
+        headers["properties"]["ce_type"],
+        json!({"const": "Order"}),
+        "no prefix there"
+    );
+    assert_eq!(
+        headers["required"],
+        json!(["ce_id", "ce_sequence", "ce_time", "ce_type"])
+    );
     let mut found = Vec::new();
     references(&told, &mut found);
     assert_eq!(

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Encoder, Settings};
+use super::{Encoder, Settings, headers};
 use crate::flow::change::{CommitTime, Transaction};
 use crate::flow::event::{DomainEvent, EventKind, KindId, Origin, TopicId, Value, append_json_text};
 use crate::flow::position::{Lsn, Position};
@@ -113,14 +113,28 @@ fn an_old_row_says_that_it_is_one() {
 }
 
 #[test]
-fn a_tombstone_has_a_time_and_no_value() {
-    let mut encoder = Encoder::new(&[kind("Order", &["number"], &["number"])], &settings());
+fn a_tombstone_has_no_value_and_says_in_headers_when_and_of_what() {
+    let kinds = [kind("Order", &["number"], &["number"])];
+    let prefixed = Settings {
+        type_prefix: "com.example.".to_owned(),
+        ..settings()
+    };
+    let mut encoder = Encoder::new(&kinds, &prefixed);
     let mut records = Records::default();
     encoder.encode(&event(&[Value::Number(b"7")], None), &mut records);
     let span = &records.spans[0];
     assert_eq!(records.part(&span.key), b"7");
     assert_eq!(span.value, None);
-    assert_eq!(text(records.part(&span.time)), "2026-11-23T09:30:00.123456Z");
+    let id = span.position.text();
+    let told = headers(&id, (&records, span), &kinds).map(|(name, said)| (name, text(said)));
+    let place = "0001-000000016B374800-00000003-01";
+    let expected = [
+        ("ce_id", place),
+        ("ce_sequence", place),
+        ("ce_time", "2026-11-23T09:30:00.123456Z"),
+        ("ce_type", "Order"),
+    ];
+    assert_eq!(told, expected, "the entity's name has no prefix here");
 }
 
 #[test]

@@ -135,8 +135,9 @@ class Reading:
         if kind is None:
             raise ValueError("a tombstone in a topic of events")
         told = {name: content.decode() for name, content in headers.items() if name.startswith("ce_")}
-        if told.get("ce_type") != self._prefix + kind.value:
-            raise ValueError(f"a tombstone without ce_type {self._prefix}{kind.value}")
+        # The entity's name, whatever type_prefix is.
+        if told.get("ce_type") != kind.value:
+            raise ValueError(f"a tombstone without ce_type {kind.value}")
         return State(kind, key, _sequence(told.get("ce_sequence")), _text(told, "ce_time"), None)
 
     def _row(self, kind: Kind | None, key: str, document: dict[str, Any], text: str) -> State | Event:

@@ -31,8 +31,9 @@ def test_a_key_that_is_a_public_id_is_text_all_the_same():
     assert told.data.number == told.key == "cus_abc"
 
 
-def test_a_tombstone_says_when_it_was():
-    told = read(tombstone(CUSTOMERS, "Customer", "7", ONE))
+@pytest.mark.parametrize("prefix", ["", "com.example."])
+def test_a_tombstone_says_when_it_was_and_names_the_entity_alone(prefix):
+    told = read(tombstone(CUSTOMERS, "Customer", "7", ONE), type_prefix=prefix)
     assert told == State(Kind.CUSTOMER, "7", ONE, told.time, None)
 
 
@@ -86,6 +87,7 @@ POISON = {
     "a customer that is a truth": record(ORDERS, "Order", "A-1", ONE, order(customer=True)),
     "a tombstone without its sequence": replace(tombstone(ORDERS, "Order", "A-1", ONE), headers={"ce_type": b"Order"}),
     "a tombstone of another entity": tombstone(ORDERS, "Quote", "A-1", ONE),
+    "a tombstone with a prefix": tombstone(ORDERS, "com.example.Order", "A-1", ONE),
     "a tombstone among events": tombstone(EVENTS, "Order", "A-1", ONE),
     "a phase nobody knows": mark("Order", ORDERS, ONE, "paused"),
 }

@@ -1,7 +1,8 @@
 //! A record as one JSON document on a line: topic, key, value, and the headers that a tombstone has.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
+use crate::encoding::headers;
 use crate::flow::event::{EventKind, Topic};
 use crate::flow::record::{RecordSpan, Records};
 
@@ -27,16 +28,11 @@ pub(super) fn document(records: &Records, span: &RecordSpan, named: Named<'_>) -
             text(records.part(value))
         );
     }
-    let position = text(&span.position.text());
-    let kind = named
-        .kinds
-        .get(usize::from(span.kind.0))
-        .map_or("", |kind| kind.name.as_str());
-    let headers = json!({
-        "ce_id": position,
-        "ce_sequence": position,
-        "ce_time": text(records.part(&span.time)),
-        "ce_type": kind,
-    });
+    let id = span.position.text();
+    let headers: Map<String, Value> = headers(&id, (records, span), named.kinds)
+        .into_iter()
+        .map(|(name, said)| (name.to_owned(), Value::from(text(said))))
+        .collect();
+    let headers = Value::Object(headers);
     format!(r#"{{"topic":{topic},"key":{key},"value":null,"headers":{headers}}}"#)
 }

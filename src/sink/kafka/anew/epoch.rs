@@ -6,6 +6,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::{Headers as _, Message};
 use serde::Deserialize;
 
+use crate::contract::header;
 use crate::sink::SinkError;
 use crate::sink::kafka::client::Told;
 use crate::sink::kafka::reading::{COMMITTED, Patience, Stretch, client, epoch, extent, let_go, through};
@@ -81,7 +82,7 @@ fn epoch_of(message: &impl Message) -> Option<u16> {
         return epoch(document.sequence.as_bytes());
     }
     let mut headers = message.headers()?.iter();
-    let sequence = headers.find(|header| header.key == "ce_sequence")?.value?;
+    let sequence = headers.find(|header| header.key == header::SEQUENCE)?.value?;
     epoch(sequence)
 }
 

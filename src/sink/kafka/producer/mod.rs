@@ -13,6 +13,7 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
 
+use crate::encoding::headers;
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::record::{Partition, RecordSpan, Records};
 use crate::sink::SinkError;
@@ -225,23 +226,12 @@ impl Worker {
         self.send(record)
     }
 
-    /// A tombstone's headers: what a consumer's guard needs, since there is no value to hold it.
     fn headers(&self, records: &Records, span: &RecordSpan) -> OwnedHeaders {
         let id = span.position.text();
-        let kind = self
-            .settings
-            .kinds
-            .get(usize::from(span.kind.0))
-            .map_or("", |kind| kind.name.as_str());
-        let header = |key, value| Header {
-            key,
-            value: Some(value),
-        };
-        OwnedHeaders::new_with_capacity(4)
-            .insert(header("ce_id", id.as_slice()))
-            .insert(header("ce_sequence", id.as_slice()))
-            .insert(header("ce_time", records.part(&span.time)))
-            .insert(header("ce_type", kind.as_bytes()))
+        let told = headers(&id, (records, span), &self.settings.kinds);
+        let all = OwnedHeaders::new_with_capacity(told.len());
+        told.into_iter()
+            .fold(all, |all, (key, said)| all.insert(Header { key, value: Some(said) }))
     }
 
     /// Hands a record to librdkafka, and waits while its queue is full.
