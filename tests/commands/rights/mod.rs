@@ -131,8 +131,21 @@ fn whoever_may_not_set_up_hears_it_before_anything_is_made() {
         [],
         "something was made"
     );
-    // A superuser gives the role what only one may give; the rest is its owner's to give.
+    // A superuser gives the role what only one may give; the rest is its owner's to give. Of a right that is somebody's own
+    // and not his to give, PostgreSQL gives nothing, with a warning.
     world.run(&format!("CREATE ROLE {role} LOGIN REPLICATION"));
+    let refused = attempt(&world);
+    let look = format!("GRANT USAGE ON SCHEMA \"shop\" TO \"{role}\";");
+    assert!(
+        refused.code == 1 && !refused.out.contains("rights granted"),
+        "{refused}"
+    );
+    assert!(
+        refused.err.contains("cannot be given by whoever sets up") && refused.err.contains(&look),
+        "{refused}"
+    );
+    let reads = format!("SELECT has_table_privilege('{role}', 'shop.item', 'SELECT')");
+    assert_eq!(world.ask(&reads), "f", "some of the rights were given");
     world.run(&format!("GRANT USAGE ON SCHEMA shop TO {other} WITH GRANT OPTION"));
     let done = attempt(&world);
     assert_eq!(done.code, 0, "{done}");

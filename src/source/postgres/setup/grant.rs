@@ -27,13 +27,29 @@ pub fn grant(sql: &mut Sql, settings: &Settings) -> Result<Granted, SourceError>
     if missing.is_empty() {
         return Ok(Granted::Before);
     }
+    // By itself: statements that are sent together begin as one transaction, which would still be read-only.
     sql.run("SET default_transaction_read_only = off")?;
+    sql.run("BEGIN")?;
+    let given = give(sql, settings, &missing);
+    let ended = sql.run(if given.is_ok() { "COMMIT" } else { "ROLLBACK" });
+    given.and(ended).map(|()| Granted::Now)
+}
+
+/// Gives what is missing, and looks whether it is there: a GRANT of a right that is not the grantor's to give is a warning, and
+/// the statement goes on (<https://www.postgresql.org/docs/current/sql-grant.html#SQL-GRANT-NOTES>).
+fn give(sql: &mut Sql, settings: &Settings, missing: &[String]) -> Result<(), SourceError> {
     match sql.run(&grants_sql(settings)) {
         Err(SourceError::Halt(refused)) if refused.code == "source.privilege_missing" => {
-            Err(halt(denied(settings, &refused.what, &missing)))
+            return Err(halt(denied(settings, &refused.what, missing)));
         }
-        done => done.map(|()| Granted::Now),
+        done => done?,
     }
+    let left = self::missing(sql, settings)?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    let said = "PostgreSQL took the statements with a warning, and gave nothing";
+    Err(halt(denied(settings, said, &left)))
 }
 
 /// The role lacks something that whoever sets up may not give: just that is shown, for somebody who may.
