@@ -165,7 +165,7 @@ fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
         return Err(Refused::Findings(hidden));
     }
     let plan = setup::plan_from(&config.source, &catalog, &present).map_err(Refused::Findings)?;
-    let lacking = setup::entitled(&mut sql, &config.source, &plan)?;
+    let lacking = setup::entitled(&mut sql, &plan)?;
     if !lacking.is_empty() {
         return Err(Refused::Findings(lacking));
     }
@@ -271,10 +271,10 @@ fn show(arguments: &Arguments, config: &Config) -> Result<(), Refused> {
         setup::grants_sql(&config.source)
     );
     say!("-- 2. Publications and slot");
-    for statement in &plan.statements {
+    for statement in plan.statements() {
         say!("{statement}");
     }
-    if plan.statements.is_empty() {
+    if plan.statements().next().is_none() {
         say!("-- all of it is there already");
     }
     if config.sink == SinkChoice::Kafka {

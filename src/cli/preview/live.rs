@@ -170,10 +170,10 @@ fn lend(
     let sql = Sql::connect_as(url, &config.source.login.trust)?;
     config.source.publication.clone_from(&name);
     let planned = setup::publications(&config.source, catalog, &Present::default());
-    let statements = planned.map_err(run::first_error)?;
+    let changes = planned.map_err(run::first_error)?;
     let mut lent = Lent { sql, name };
-    for statement in &statements {
-        lent.sql.run(statement)?;
+    for change in &changes {
+        lent.sql.run(&change.statement)?;
     }
     Ok(Some(lent))
 }

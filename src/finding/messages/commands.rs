@@ -56,7 +56,7 @@ pub(super) const COMMANDS: &[Message] = &[
     says(
         "setup.not_owner",
         &[Error],
-        "a table belongs to somebody else, and only its owner may publish it",
+        "a table or a publication belongs to somebody else, and only its owner may publish or alter it",
         "nothing is made; exit 1",
         "`--as` its owner or a superuser, or the GRANT that the finding shows",
     ),

@@ -24,13 +24,20 @@ fn with_role(test: &str) -> Option<(World, String)> {
     let mut world = World::new(test)?;
     let role = format!("r_{}", world.name);
     world.run("CREATE SCHEMA shop; REVOKE ALL ON SCHEMA shop FROM PUBLIC; ALTER TABLE item SET SCHEMA shop");
-    let own = url(&world, &role);
-    world.configure(|text| {
-        text.replace("public.item", "shop.item")
-            .replace("on_start = false", "on_start = true")
-            .replace(&world.url(), &own)
-    });
+    maps_also(&world, &role, "");
     Some((world, role))
+}
+
+/// The config of that role, with more at its end.
+fn maps_also(world: &World, role: &str, more: &str) {
+    let own = url(world, role);
+    world.configure(|text| {
+        let text = text
+            .replace("public.item", "shop.item")
+            .replace("on_start = false", "on_start = true")
+            .replace(&world.url(), &own);
+        text + more
+    });
 }
 
 #[test]
@@ -149,6 +156,51 @@ fn whoever_may_not_set_up_hears_it_before_anything_is_made() {
     world.run(&format!("GRANT USAGE ON SCHEMA shop TO {other} WITH GRANT OPTION"));
     let done = attempt(&world);
     assert_eq!(done.code, 0, "{done}");
+}
+
+#[test]
+fn whoever_may_not_add_a_table_hears_it_before_anything_is_made() {
+    let Some((mut world, role)) = with_role("set_up_more") else {
+        return;
+    };
+    let (name, other) = (world.name.clone(), format!("o_{}", world.name));
+    world.run(&format!(
+        "CREATE ROLE {role} LOGIN REPLICATION; GRANT USAGE ON SCHEMA shop TO {role}; \
+         CREATE ROLE {other} LOGIN REPLICATION; GRANT USAGE ON SCHEMA shop TO {other} WITH GRANT OPTION; \
+         ALTER TABLE shop.item OWNER TO {other}; GRANT CREATE ON DATABASE {name} TO {other}; \
+         CREATE TABLE shop.label (id bigint PRIMARY KEY); GRANT SELECT ON shop.label TO {role}"
+    ));
+    let by_other = url(&world, &other);
+    let attempt = |world: &World| world.call("setup", &["--apply", "--as", &by_other, "--log", "text"]);
+    let done = attempt(&world);
+    assert_eq!(done.code, 0, "{done}");
+    let label = format!(
+        "\n[entity.Label]\ntable = \"shop.label\"\nkey = \"id\"\nstate_topic = \"{name}.labels\"\nfields = {{ id = \"id\" }}\n"
+    );
+    maps_also(&world, &role, &label);
+    let refuses = |world: &World, why: &str| {
+        let refused = attempt(world);
+        assert!(refused.code == 1 && refused.err.contains(why), "{why}: {refused}");
+        assert!(
+            !world.broker.has(&format!("{name}.labels")),
+            "a topic was made: {refused}"
+        );
+    };
+    let table = format!("{other} does not own the table shop.label, so may not publish it: postgres does");
+    refuses(&world, &table);
+    world.run(&format!(
+        "ALTER TABLE shop.label OWNER TO {other}; ALTER PUBLICATION walbridge_{name} OWNER TO postgres"
+    ));
+    let publication =
+        format!("{other} does not own the publication walbridge_{name}, so may not alter it: postgres does");
+    refuses(&world, &publication);
+    // A table that is published already asks nothing of whoever adds another.
+    world.run(&format!(
+        "ALTER PUBLICATION walbridge_{name} OWNER TO {other}; ALTER TABLE shop.item OWNER TO postgres"
+    ));
+    let done = attempt(&world);
+    let added = format!("ALTER PUBLICATION \"walbridge_{name}\" ADD TABLE \"shop\".\"label\";");
+    assert!(done.code == 0 && done.out.contains(&added), "{done}");
 }
 
 #[test]

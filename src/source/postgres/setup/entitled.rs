@@ -1,8 +1,10 @@
 //! Whether whoever sets up may do so, asked before anything is made.
 
+use std::collections::BTreeSet;
+
 use crate::finding::{Cause, Finding};
+use crate::flow::table::TableName;
 use crate::source::SourceError;
-use crate::source::postgres::settings::Settings;
 use crate::source::postgres::setup::SetupPlan;
 use crate::source::postgres::sql::{Sql, get, quote};
 
@@ -14,12 +16,18 @@ pub(super) const MAY_REPLICATE: &str = "SELECT rolreplication OR rolsuper OR EXI
 ///
 /// # Errors
 /// See [`SourceError`].
-pub fn entitled(sql: &mut Sql, settings: &Settings, plan: &SetupPlan) -> Result<Vec<Finding>, SourceError> {
+pub fn entitled(sql: &mut Sql, plan: &SetupPlan) -> Result<Vec<Finding>, SourceError> {
     let row = sql.one("SELECT current_user::text, current_database()::text", &[])?;
     let (user, database): (String, String) = (get(&row, 0)?, get(&row, 1)?);
     let mut found = Vec::new();
-    if plan.statements.iter().any(|one| one.starts_with("CREATE PUBLICATION")) {
-        found.extend(owner(sql, settings, &user)?);
+    for name in plan.publications.iter().flat_map(|change| &change.adds) {
+        found.extend(owner_of_table(sql, name, &user)?);
+    }
+    let altered: BTreeSet<&String> = plan.publications.iter().filter_map(|one| one.alters.as_ref()).collect();
+    for name in altered {
+        found.extend(owner_of_publication(sql, name, &user)?);
+    }
+    if plan.publications.iter().any(|change| change.alters.is_none()) {
         let row = sql.one("SELECT has_database_privilege(current_database(), 'CREATE')", &[])?;
         if !get::<bool>(&row, 0)? {
             let what = format!("{user} may make nothing in the database {database}, so no publication");
@@ -30,8 +38,7 @@ pub fn entitled(sql: &mut Sql, settings: &Settings, plan: &SetupPlan) -> Result<
             )));
         }
     }
-    let needs_slot = plan.statements.iter().any(|one| !one.contains(" PUBLICATION "));
-    if needs_slot && !get::<bool>(&sql.one(&format!("{MAY_REPLICATE}current_user"), &[])?, 0)? {
+    if plan.slot.is_some() && !get::<bool>(&sql.one(&format!("{MAY_REPLICATE}current_user"), &[])?, 0)? {
         let what = format!("{user} may not replicate, so make no slot");
         found.push(finding("setup.may_not_replicate", what).repair(format!(
             "ALTER ROLE {} REPLICATION; (on Amazon's servers: GRANT rds_replication TO {0};)",
@@ -41,27 +48,40 @@ pub fn entitled(sql: &mut Sql, settings: &Settings, plan: &SetupPlan) -> Result<
     Ok(found)
 }
 
-/// Tables of others: only their owner may publish them.
-fn owner(sql: &mut Sql, settings: &Settings, user: &str) -> Result<Vec<Finding>, SourceError> {
-    let mut found = Vec::new();
-    for followed in &settings.tables {
-        let name = &followed.name;
-        let rows = sql.ask(
-            "SELECT pg_get_userbyid(c.relowner)::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
-             WHERE n.nspname = $1 AND c.relname = $2 AND NOT pg_has_role(current_user, c.relowner, 'USAGE')",
-            &[&name.schema, &name.name],
-        )?;
-        if let Some(row) = rows.first() {
-            let owner: String = get(row, 0)?;
-            let what = format!("{user} does not own the table {name}, so may not publish it: {owner} does");
-            found.push(finding("setup.not_owner", what).repair(format!(
-                "name its owner, or a superuser, with --as URL; or make {user} one of its owners: GRANT {} TO {};",
-                quote::ident(&owner),
-                quote::ident(user)
-            )));
-        }
-    }
-    Ok(found)
+/// A table of somebody else's: only its owner may publish it.
+fn owner_of_table(sql: &mut Sql, name: &TableName, user: &str) -> Result<Option<Finding>, SourceError> {
+    let rows = sql.ask(
+        "SELECT pg_get_userbyid(c.relowner)::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+         WHERE n.nspname = $1 AND c.relname = $2 AND NOT pg_has_role(current_user, c.relowner, 'USAGE')",
+        &[&name.schema, &name.name],
+    )?;
+    let owner: Option<String> = rows.first().map(|row| get(row, 0)).transpose()?;
+    Ok(owner.map(|owner| {
+        let what = format!("{user} does not own the table {name}, so may not publish it: {owner} does");
+        not_owner(what, &owner, user)
+    }))
+}
+
+/// A publication of somebody else's: only its owner may alter it.
+fn owner_of_publication(sql: &mut Sql, name: &str, user: &str) -> Result<Option<Finding>, SourceError> {
+    let rows = sql.ask(
+        "SELECT pg_get_userbyid(pubowner)::text FROM pg_publication \
+         WHERE pubname = $1 AND NOT pg_has_role(current_user, pubowner, 'USAGE')",
+        &[&name],
+    )?;
+    let owner: Option<String> = rows.first().map(|row| get(row, 0)).transpose()?;
+    Ok(owner.map(|owner| {
+        let what = format!("{user} does not own the publication {name}, so may not alter it: {owner} does");
+        not_owner(what, &owner, user)
+    }))
+}
+
+fn not_owner(what: String, owner: &str, user: &str) -> Finding {
+    finding("setup.not_owner", what).repair(format!(
+        "name its owner, or a superuser, with --as URL; or make {user} one of its owners: GRANT {} TO {};",
+        quote::ident(owner),
+        quote::ident(user)
+    ))
 }
 
 fn finding(code: &'static str, what: String) -> Finding {

@@ -25,7 +25,7 @@ pub use crate::source::postgres::setup::entitled::entitled;
 pub use crate::source::postgres::setup::grant::{Granted, grant};
 use crate::source::postgres::setup::migration::{SLOT, statement};
 pub use crate::source::postgres::setup::migration::{grants_sql, removal_sql};
-pub use crate::source::postgres::setup::publish::publications;
+pub use crate::source::postgres::setup::publish::{Change, publications};
 pub use crate::source::postgres::setup::renew::{Renewed, occupied, renew, renew_within, renewable};
 
 /// How long the creation of the slot may wait for open transactions; shorter than an answer may take.
@@ -38,7 +38,17 @@ const LOCK_TRIES_MAX: u32 = 4;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SetupPlan {
     /// Publications first: a slot decodes with the catalogue as it was when the change was made.
-    pub statements: Vec<String>,
+    pub publications: Vec<Change>,
+    /// What makes the slot, where it is missing.
+    pub slot: Option<String>,
+}
+
+impl SetupPlan {
+    /// All of it, in order.
+    pub fn statements(&self) -> impl Iterator<Item = &str> {
+        let changes = self.publications.iter().map(|change| change.statement.as_str());
+        changes.chain(self.slot.as_deref())
+    }
 }
 
 /// What there is already.
@@ -72,11 +82,11 @@ pub fn plan(settings: &Settings, catalog: &Catalog) -> Result<SetupPlan, Vec<Fin
 /// # Errors
 /// As [`plan`]; also what stands there and cannot be put right without a gap (row filters, another's slot).
 pub fn plan_from(settings: &Settings, catalog: &Catalog, present: &Present) -> Result<SetupPlan, Vec<Finding>> {
-    let mut statements = publications(settings, catalog, present)?;
-    if present.slot.is_none() {
-        statements.push(statement(SLOT, &[("slot", quote::literal(&settings.slot))]));
-    }
-    Ok(SetupPlan { statements })
+    let makes = || statement(SLOT, &[("slot", quote::literal(&settings.slot))]);
+    Ok(SetupPlan {
+        publications: publications(settings, catalog, present)?,
+        slot: present.slot.is_none().then(makes),
+    })
 }
 
 fn refusal(settings: &Settings, catalog: &Catalog, followed: &FollowedTable) -> Option<Finding> {
@@ -186,13 +196,12 @@ pub fn apply_within(
     })?;
     sql.run("SET default_transaction_read_only = off; SET lock_timeout = '3s'")?;
     let mut out = Applied::default();
-    let slot = statement(SLOT, &[("slot", quote::literal(&settings.slot))]);
-    for statement in plan.statements {
-        if statement == slot {
-            out.created_slot = Some(create_slot(sql, &statement, settings, slot_wait)?);
-        } else {
-            patiently(sql, &statement)?;
-        }
+    for Change { statement, .. } in plan.publications {
+        patiently(sql, &statement)?;
+        out.statements_run.push(statement);
+    }
+    if let Some(statement) = plan.slot {
+        out.created_slot = Some(create_slot(sql, &statement, settings, slot_wait)?);
         out.statements_run.push(statement);
     }
     sql.run("SET lock_timeout = 0")?;

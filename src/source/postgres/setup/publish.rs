@@ -2,6 +2,7 @@
 
 use crate::finding::Finding;
 use crate::flow::catalog::{Catalog, TableFacts, TableKind};
+use crate::flow::table::TableName;
 use crate::source::postgres::publication::{self, Home, Partitions, Publications, Reach};
 use crate::source::postgres::settings::Settings;
 use crate::source::postgres::setup::migration::{PUBLICATION, statement};
@@ -9,11 +10,23 @@ use crate::source::postgres::setup::{Present, refusal};
 use crate::source::postgres::slot;
 use crate::source::postgres::sql::quote;
 
+/// A change of a publication, and what must belong to whoever makes it
+/// (<https://www.postgresql.org/docs/current/sql-alterpublication.html>).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// What makes it.
+    pub statement: String,
+    /// The publication that is altered; none where it is made.
+    pub alters: Option<String>,
+    /// Tables that it publishes from then on.
+    pub adds: Vec<TableName>,
+}
+
 /// Plans what publications miss.
 ///
 /// # Errors
 /// As [`plan_from`].
-pub fn publications(settings: &Settings, catalog: &Catalog, present: &Present) -> Result<Vec<String>, Vec<Finding>> {
+pub fn publications(settings: &Settings, catalog: &Catalog, present: &Present) -> Result<Vec<Change>, Vec<Finding>> {
     let mut refused: Vec<Finding> = settings
         .tables
         .iter()
@@ -37,7 +50,7 @@ pub fn publications(settings: &Settings, catalog: &Catalog, present: &Present) -
     if !refused.is_empty() {
         return Err(refused);
     }
-    let mut statements = Vec::new();
+    let mut changes = Vec::new();
     let mut homes: [(Home, Vec<&TableFacts>); 2] = [(Home::Main, Vec::new()), (Home::Inserts, Vec::new())];
     for followed in &settings.tables {
         if let Some(table) = catalog.tables.get(&followed.name) {
@@ -49,17 +62,12 @@ pub fn publications(settings: &Settings, catalog: &Catalog, present: &Present) -
         }
     }
     for (home, tables) in &homes {
-        statements.extend(publication_statements(settings, *home, tables, &present.publications));
+        changes.extend(changes_of(settings, *home, tables, &present.publications));
     }
-    Ok(statements)
+    Ok(changes)
 }
 
-fn publication_statements(
-    settings: &Settings,
-    home: Home,
-    tables: &[&TableFacts],
-    present: &Publications,
-) -> Vec<String> {
+fn changes_of(settings: &Settings, home: Home, tables: &[&TableFacts], present: &Publications) -> Vec<Change> {
     let (name, operations) = match home {
         Home::Main => (settings.publication.clone(), "'insert, update, delete, truncate'"),
         Home::Inserts if tables.is_empty() => return Vec::new(),
@@ -68,13 +76,14 @@ fn publication_statements(
     let quoted = quote::ident(&name);
     let partitioned = tables.iter().any(|table| table.kind == TableKind::Partitioned);
     let list = |tables: &[&TableFacts]| tables.iter().map(|t| t.name.quoted()).collect::<Vec<_>>().join(", ");
+    let names = |tables: &[&TableFacts]| tables.iter().map(|table| table.name.clone()).collect();
     let Some(facts) = present.get(&name) else {
         let for_tables = if tables.is_empty() {
             String::new()
         } else {
             format!("FOR TABLE {} ", list(tables))
         };
-        return vec![statement(
+        let made = statement(
             PUBLICATION,
             &[
                 ("publication", quoted),
@@ -82,7 +91,17 @@ fn publication_statements(
                 ("operations", operations.to_owned()),
                 ("via_root", partitioned.to_string()),
             ],
-        )];
+        );
+        return vec![Change {
+            statement: made,
+            alters: None,
+            adds: names(tables),
+        }];
+    };
+    let altered = |what: &str, adds: Vec<TableName>| Change {
+        statement: format!("ALTER PUBLICATION {quoted} {what};"),
+        alters: Some(name.clone()),
+        adds,
     };
     let mut out = Vec::new();
     let wanted = operations.trim_matches('\'').split(", ");
@@ -90,12 +109,10 @@ fn publication_statements(
         .into_iter()
         .any(|op| !facts.operations.iter().any(|has| has == op))
     {
-        out.push(format!("ALTER PUBLICATION {quoted} SET (publish = {operations});"));
+        out.push(altered(&format!("SET (publish = {operations})"), Vec::new()));
     }
     if partitioned && facts.partitions == Partitions::AsLeaf {
-        out.push(format!(
-            "ALTER PUBLICATION {quoted} SET (publish_via_partition_root = true);"
-        ));
+        out.push(altered("SET (publish_via_partition_root = true)", Vec::new()));
     }
     let absent: Vec<&TableFacts> = tables
         .iter()
@@ -103,7 +120,7 @@ fn publication_statements(
         .filter(|table| !facts.members.contains_key(&table.name))
         .collect();
     if facts.reach == Reach::Members && !absent.is_empty() {
-        out.push(format!("ALTER PUBLICATION {quoted} ADD TABLE {};", list(&absent)));
+        out.push(altered(&format!("ADD TABLE {}", list(&absent)), names(&absent)));
     }
     out
 }

@@ -9,7 +9,7 @@ use crate::flow::position::Lsn;
 use crate::source::SourceError;
 use crate::source::postgres::settings::Settings;
 use crate::source::postgres::setup::migration::{SLOT, statement};
-use crate::source::postgres::setup::{Present, SLOT_WAIT_MAX, create_slot, patiently, plan_from, present};
+use crate::source::postgres::setup::{Change, Present, SLOT_WAIT_MAX, create_slot, patiently, plan_from, present};
 use crate::source::postgres::slot::{self, SlotFacts};
 use crate::source::postgres::sql::quote;
 use crate::source::postgres::sql::{Refusal, Sql, get, halt};
@@ -97,7 +97,7 @@ pub fn renew_within(
     sql.run("SET default_transaction_read_only = off; SET lock_timeout = '3s'")?;
     let make = statement(SLOT, &[("slot", quote::literal(&settings.slot))]);
     let mut statements_run = Vec::new();
-    for statement in plan.statements.into_iter().filter(|statement| *statement != make) {
+    for Change { statement, .. } in plan.publications {
         patiently(sql, &statement)?;
         statements_run.push(statement);
     }
