@@ -198,7 +198,25 @@ pub fn load(path: &Path) -> Result<Loaded, Invalid> {
     load_with(path, Secrets::Needed, &|name| std::env::var(name).ok())
 }
 
-/// Loads a config for work that connects to nothing: a secret or certificate that cannot be read is a warning.
+/// Loads a config for work that needs no secret, or asks for the one it needs: none is read.
+///
+/// # Errors
+/// With every finding, where one of them is an error.
+pub fn load_without_secrets(path: &Path) -> Result<Loaded, Invalid> {
+    load_with(path, Secrets::Unread, &|name| std::env::var(name).ok())
+}
+
+/// Loads a config for work on rows that needs no Kafka: as [`load_offline`], but that the secrets of public ids are read,
+/// whatever keeps them.
+///
+/// # Errors
+/// With every finding, where one of them is an error.
+pub fn load_for_rows(path: &Path) -> Result<Loaded, Invalid> {
+    load_with(path, Secrets::OfIds, &|name| std::env::var(name).ok())
+}
+
+/// Loads a config for work that connects to nothing: a secret or certificate that cannot be read is a warning, and no program
+/// is run for one.
 ///
 /// # Errors
 /// With every finding, where one of them is an error.

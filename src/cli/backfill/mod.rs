@@ -96,7 +96,7 @@ impl Arguments {
 /// Asks, and prints what the bridge says.
 pub(super) fn backfill(arguments: &Arguments, format: LogFormat) -> Exit {
     // Of the secrets only the token is needed here, and it is read when it is.
-    let config = match config::load_offline(&arguments.file.config) {
+    let config = match config::load_without_secrets(&arguments.file.config) {
         Ok(loaded) => loaded.config,
         Err(invalid) => return findings::refuse(&invalid),
     };

@@ -51,7 +51,7 @@ pub(super) struct Arguments {
 /// Shows, and says how it ended.
 pub(super) fn preview(arguments: &Arguments, format: LogFormat) -> Exit {
     // Secrets of Kafka are not needed; PostgreSQL's is read when it is asked for.
-    let Loaded { config, sources, .. } = match config::load_offline(&arguments.file.config) {
+    let Loaded { config, sources, .. } = match config::load_for_rows(&arguments.file.config) {
         Ok(loaded) => loaded,
         Err(invalid) => return findings::refuse(&invalid),
     };

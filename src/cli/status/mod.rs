@@ -34,7 +34,7 @@ pub(super) struct Arguments {
 /// Asks, and prints what the bridge says of itself.
 pub(super) fn status(arguments: &Arguments, format: LogFormat) -> Exit {
     // Where the bridge listens is all that is needed: no secret is read.
-    let config = match config::load_offline(&arguments.file.config) {
+    let config = match config::load_without_secrets(&arguments.file.config) {
         Ok(loaded) => loaded.config,
         Err(invalid) => return findings::refuse(&invalid),
     };

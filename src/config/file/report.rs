@@ -4,13 +4,17 @@ use std::path::{Path, PathBuf};
 
 use crate::finding::{Finding, Place, Severity};
 
-/// Whether a secret or certificate that cannot be read stops the load.
+/// Which secrets and certificates a load reads, and what becomes of one that cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::config) enum Secrets {
-    /// It does.
+    /// All, and it stops the load.
     Needed,
-    /// It is a warning: nothing will be connected to.
+    /// Those of public ids; the others as [`Secrets::Later`].
+    OfIds,
+    /// Those in files and variables, and it is a warning. No program is run for one.
     Later,
+    /// None.
+    Unread,
 }
 
 /// Collects every finding of a load.
@@ -43,14 +47,14 @@ impl<'a> Report<'a> {
     pub(in crate::config) fn push_unreadable(&mut self, finding: Finding) {
         let severity = match self.secrets {
             Secrets::Needed => Severity::Error,
-            Secrets::Later => Severity::Warning,
+            Secrets::OfIds | Secrets::Later | Secrets::Unread => Severity::Warning,
         };
         self.push(Finding { severity, ..finding });
     }
 
-    /// Whether nothing will be connected to.
-    pub(in crate::config) fn is_offline(&self) -> bool {
-        self.secrets == Secrets::Later
+    /// Which secrets this load reads.
+    pub(in crate::config) fn secrets(&self) -> Secrets {
+        self.secrets
     }
 
     /// Adds a finding about a literal secret, which no snippet may show.

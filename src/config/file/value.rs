@@ -5,9 +5,9 @@ use std::ops::RangeInclusive;
 use toml::de::DeValue;
 
 use crate::mapping::entity::Located;
-use crate::secret::Secret;
+use crate::secret::{Revealed, Secret};
 
-use super::report::Report;
+use super::report::{Report, Secrets};
 use super::{Node, Section};
 
 impl<'a> Node<'a> {
@@ -204,8 +204,31 @@ impl<'a> Node<'a> {
         found
     }
 
-    /// A secret, by where it is kept; read once to see that it is there.
+    /// A secret, by where it is kept; looked at once to see that it is there.
     pub(in crate::config) fn secret(&self, report: &mut Report<'_>) -> Option<Secret> {
+        let secret = self.place_of_secret(report)?;
+        let is_program = matches!(secret, Secret::Command(_));
+        match report.secrets() {
+            Secrets::Unread => {}
+            Secrets::OfIds | Secrets::Later if is_program => {}
+            Secrets::Needed | Secrets::OfIds | Secrets::Later => drop(self.reveal(&secret, report)),
+        }
+        Some(secret)
+    }
+
+    /// A secret of public ids: where it is read, the secret itself.
+    pub(in crate::config) fn secret_of_ids(&self, report: &mut Report<'_>) -> Option<Revealed> {
+        let secret = self.place_of_secret(report)?;
+        let is_program = matches!(secret, Secret::Command(_));
+        match report.secrets() {
+            Secrets::Unread => None,
+            Secrets::Later if is_program => None,
+            Secrets::Needed | Secrets::OfIds | Secrets::Later => self.reveal(&secret, report),
+        }
+    }
+
+    /// Where a secret is kept.
+    fn place_of_secret(&self, report: &mut Report<'_>) -> Option<Secret> {
         if !self.value.get_ref().is_table() {
             let what = format!("{} is a secret and must not be written here", self.path());
             report.push_masked(
@@ -220,30 +243,29 @@ impl<'a> Node<'a> {
         let mut section = self.table(report)?;
         let (env, file, command) = (section.take("env"), section.take("file"), section.take("command"));
         section.finish(report);
-        let secret = match (env, file, command) {
-            (Some(env), None, None) => Secret::Env(env.text(report)?),
+        match (env, file, command) {
+            (Some(env), None, None) => Some(Secret::Env(env.text(report)?)),
             (None, Some(file), None) => {
                 let written = file.text(report)?;
-                Secret::File(report.path(&written))
+                Some(Secret::File(report.path(&written)))
             }
-            (None, None, Some(command)) => Secret::Command(command.words(report)?),
+            (None, None, Some(command)) => Some(Secret::Command(command.words(report)?)),
             _ => {
                 let what = format!("{} must name one place, `env`, `file` or `command`", self.path());
                 report.push(self.error("config.secret", what));
-                return None;
+                None
             }
-        };
-        self.look_at(&secret, report);
-        Some(secret)
+        }
     }
 
-    /// A program is not run where nothing will be connected to.
-    fn look_at(&self, secret: &Secret, report: &mut Report<'_>) {
-        if matches!(secret, Secret::Command(_)) && report.is_offline() {
-            return;
-        }
-        if let Err(error) = secret.read() {
-            report.push_unreadable(self.error("config.secret", error.to_string()).repair(error.repair()));
+    /// Reads a secret; one that cannot be read is a finding.
+    fn reveal(&self, secret: &Secret, report: &mut Report<'_>) -> Option<Revealed> {
+        match secret.read() {
+            Ok(revealed) => Some(revealed),
+            Err(error) => {
+                report.push_unreadable(self.error("config.secret", error.to_string()).repair(error.repair()));
+                None
+            }
         }
     }
 

@@ -49,9 +49,9 @@ fn public_id(name: &str, mut section: Section<'_>, report: &mut Report<'_>) -> O
     PublicId::new(name, &secret?, form?)
 }
 
-/// The secret itself. What cannot be read was said.
+/// The secret itself, where this load reads it.
 fn read(node: &Node<'_>, report: &mut Report<'_>) -> Option<String> {
-    let revealed = node.secret(report)?.read().ok()?;
+    let revealed = node.secret_of_ids(report)?;
     let secret = revealed.expose();
     let repair = "one of 32 bytes: openssl rand -base64 32";
     if secret.is_empty() {

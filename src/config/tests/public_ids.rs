@@ -152,6 +152,48 @@ fn a_secret_that_cannot_serve_is_named_without_being_shown() {
 }
 
 #[test]
+fn a_load_reads_the_secrets_that_it_is_for_and_runs_no_program_for_less() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = |name: &str| {
+        let ran = dir.path().join(name).display().to_string();
+        format!("{{ command = [\"sh\", \"-c\", \"echo ran >> '{ran}'; echo 0123456789abcdef\"] }}")
+    };
+    let text = with_ids()
+        .replace("{ file = \"id_key\" }", &program("ids"))
+        .replace("[kafka]", &format!("password = {}\n[kafka]", program("password")))
+        + "[http]\ntoken = { file = \"gone\" }\n";
+    let text = text.replace("legacy-db/shop\"", "legacy-db/shop\"\nroot_cert = \"gone.pem\"");
+    // What ran, what else was looked at and is not there, and whether ids can be minted.
+    for (secrets, ran, looked, minted) in [
+        (Secrets::Needed, vec!["ids", "password"], true, false),
+        (Secrets::OfIds, vec!["ids"], true, true),
+        (Secrets::Later, vec![], true, false),
+        (Secrets::Unread, vec![], false, false),
+    ] {
+        let done = written(&[("walbridge.toml", &text)], secrets);
+        let names = ["ids", "password"].into_iter();
+        let seen: Vec<&str> = names
+            .filter(|name| std::fs::remove_file(dir.path().join(name)).is_ok())
+            .collect();
+        assert_eq!(seen, ran, "{secrets:?}");
+        let (found, config) = match done {
+            Ok(loaded) => (loaded.warnings, Some(loaded.config)),
+            Err(invalid) => (invalid.findings, None),
+        };
+        let codes: Vec<&str> = found.iter().map(|one| one.code).collect();
+        let expected = ["config.root_cert", "config.secret"].map(|code| (code, looked));
+        assert_eq!(
+            expected.map(|(code, _)| (code, codes.contains(&code))),
+            expected,
+            "{secrets:?}: {found:?}"
+        );
+        assert_eq!(config.is_none(), secrets == Secrets::Needed, "{found:?}");
+        let of = config.and_then(|config| config.entities[0].fields[0].public_id.clone());
+        assert_eq!(of.is_some_and(|of| of.id.is_some()), minted, "{secrets:?}");
+    }
+}
+
+#[test]
 fn another_secret_or_form_is_another_mapping() {
     let of = |text: &str, secret: &str| {
         let config = loaded(text, secret).config;

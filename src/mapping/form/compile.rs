@@ -245,7 +245,7 @@ impl Declared<'_> {
         let Some(id) = &of.id else {
             return problem(
                 format!("the secret of public_id.{} could not be read", of.name.text),
-                "let `env` or `file` under `secret` name where it is",
+                "let `env`, `file` or `command` under `secret` name where it is",
             );
         };
         let zeros = if *self.sql_type == SqlType::Numeric {

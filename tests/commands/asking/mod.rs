@@ -69,3 +69,34 @@ fn a_bridge_that_reaches_no_server_runs_and_is_not_ready() {
         told.code == 1 && told.out.contains("not ready: retrying")
     });
 }
+
+#[test]
+fn a_program_that_keeps_a_secret_runs_only_for_commands_that_need_it() {
+    let Some(mut world) = World::new("programs") else {
+        return;
+    };
+    world.run("INSERT INTO item VALUES (1, 'N', 'one', 10)");
+    let ran = world.config().with_file_name("ran");
+    let secret = format!(
+        "{{ command = [\"sh\", \"-c\", \"echo ran >> '{}'; echo 0123456789abcdef\"] }}",
+        ran.display()
+    );
+    listen(&world, port(), |text| {
+        let text = text.replace("label = \"lbl\"", "label = { from = \"lbl\", public_id = \"label\" }");
+        format!("{text}\n[public_id.label]\nsecret = {secret}\nform = \"lbl_{{base32:20}}\"\n")
+    });
+    for (command, more, code) in [
+        ("status", &[][..], 3),
+        ("backfill", &["--status"], 1),
+        ("check", &["--offline"], 0),
+        ("setup", &[], 0),
+    ] {
+        let done = world.call(command, more);
+        assert_eq!((done.code, ran.exists()), (code, false), "{command}: {done}");
+    }
+    let shown = world.call("preview", &[]);
+    assert!(
+        shown.code == 0 && shown.out.contains("\"lbl_") && ran.exists(),
+        "{shown}"
+    );
+}
