@@ -225,6 +225,12 @@ const CASES: &[(&str, &str, &str, &str)] = &[
     ("postgresql://", "mysql://", "must start with postgresql://", ""),
     (
         "[backfill]",
+        "properties = { \"fetch.min.bytes\" = 9 }\n[backfill]",
+        "fetch.min.bytes cannot be set: it is for consumers",
+        "",
+    ),
+    (
+        "[backfill]",
         "properties = { acks = 1 }\n[backfill]",
         "acks cannot be set",
         "all in-sync replicas",

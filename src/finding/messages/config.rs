@@ -121,7 +121,7 @@ pub(super) const CONFIG: &[Message] = &[
     says(
         "config.refused",
         &[Error],
-        "a property of Kafka's client or of topics is set that the promises rest on",
+        "a property of Kafka's client or of topics is set that the promises rest on, or that only a consumer has",
         "nothing is started",
         "take the line out",
     ),

@@ -8,65 +8,11 @@ use crate::config::file::report::Report;
 use crate::config::file::{Node, Section};
 use crate::config::{Limits, SinkChoice};
 use crate::sink::kafka::settings::{CreateTopics, Property, Settings, TopicDefaults};
+use crate::sink::kafka::{OF_CONSUMERS, OURS};
 
 mod security;
 
 const TRANSACTION_TIMEOUT_MS: u32 = 60_000;
-
-/// Properties of librdkafka that the promises rest on, each with the reason.
-const OURS: [(&str, &str); 24] = [
-    ("bootstrap.servers", "brokers are named by kafka.brokers"),
-    ("metadata.broker.list", "brokers are named by kafka.brokers"),
-    ("transactional.id", "it fences a second bridge of the same name"),
-    (
-        "transaction.timeout.ms",
-        "it bounds how long readers wait after a crash",
-    ),
-    ("enable.idempotence", "a retry must not write a record twice"),
-    ("enable.gapless.guarantee", "a lost record must not be passed over"),
-    (
-        "acks",
-        "a record counts as stored only when all in-sync replicas have it",
-    ),
-    (
-        "request.required.acks",
-        "a record counts as stored only when all in-sync replicas have it",
-    ),
-    ("max.in.flight", "order within a partition rests on it"),
-    (
-        "max.in.flight.requests.per.connection",
-        "order within a partition rests on it",
-    ),
-    ("retries", "a retry is what keeps a batch whole"),
-    ("message.send.max.retries", "a retry is what keeps a batch whole"),
-    ("message.timeout.ms", "it must stay below the transaction's time-out"),
-    ("delivery.timeout.ms", "it must stay below the transaction's time-out"),
-    ("partitioner", "partitions are computed as Kafka's Java client does"),
-    (
-        "sticky.partitioning.linger.ms",
-        "partitions are computed as Kafka's Java client does",
-    ),
-    (
-        "isolation.level",
-        "a position of an aborted transaction must not be read",
-    ),
-    (
-        "enable.auto.commit",
-        "the position is a record, not a consumer's offset",
-    ),
-    (
-        "enable.auto.offset.store",
-        "the position is a record, not a consumer's offset",
-    ),
-    ("auto.offset.reset", "the position is read from the beginning"),
-    ("group.id", "no consumer group is used"),
-    ("message.max.bytes", "it follows from limits.record_bytes_max"),
-    (
-        "queue.buffering.max.messages",
-        "it follows from limits.memory_bytes_max",
-    ),
-    ("queue.buffering.max.kbytes", "it follows from limits.memory_bytes_max"),
-];
 
 /// How long librdkafka lets records linger, by either of its names.
 const LINGER: [&str; 2] = ["linger.ms", "queue.buffering.max.ms"];
@@ -171,6 +117,10 @@ fn properties_of(section: Section<'_>, report: &mut Report<'_>) -> Vec<(String, 
             let what = format!("{key} cannot be set: the promises rest on it");
             let finding = node.error("config.refused", what);
             report.push(finding.because(*why).repair("take the line out"));
+        } else if OF_CONSUMERS.contains(&key.as_str()) {
+            let finding = node.error("config.refused", format!("{key} cannot be set: it is for consumers"));
+            let why = "the bridge reads its own topics alone, and in its own way";
+            report.push(finding.because(why).repair("take the line out"));
         } else if LINGER.contains(&key.as_str()) {
             let what = format!("{key} has no effect: records are sent as soon as somebody waits for them");
             report.push(node.warning("config.no_effect", what).repair("take the line out"));

@@ -15,6 +15,7 @@ use crate::sink::SinkError;
 use crate::sink::kafka::settings::{Property, Settings};
 
 pub(super) mod login;
+pub(super) mod ours;
 mod trouble;
 mod words;
 
@@ -34,7 +35,7 @@ const LINGER_MS: &str = "900";
 pub(super) const FRAME_BYTES_MAX: usize = 65_536;
 
 /// Beginnings of the properties that any client takes; the others are for the producer.
-const ANY_CLIENT: [&str; 14] = [
+const ANY_CLIENT: [&str; 18] = [
     "security.",
     "ssl.",
     "sasl.",
@@ -49,6 +50,10 @@ const ANY_CLIENT: [&str; 14] = [
     "https.",
     "log",
     "connections.",
+    "api.version.",
+    "topic.metadata.",
+    "receive.",
+    "debug",
 ];
 
 /// Name of the position topic.
