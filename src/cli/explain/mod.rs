@@ -55,7 +55,7 @@ struct Ground<'a> {
 
 /// Looks at the catalogue, and prints what the config means on it.
 pub(super) fn explain(arguments: &Arguments) -> Exit {
-    let loaded = match config::load(&arguments.file.config) {
+    let loaded = match config::load_for_rows(&arguments.file.config) {
         Ok(loaded) => loaded,
         Err(invalid) => return findings::refuse(&invalid),
     };

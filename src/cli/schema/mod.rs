@@ -39,7 +39,7 @@ pub(super) fn schema(arguments: &Arguments) -> Exit {
         say!("{}", CONFIG.trim_end());
         return Exit::Done;
     };
-    let loaded = match config::load(file) {
+    let loaded = match config::load_for_rows(file) {
         Ok(loaded) => loaded,
         Err(invalid) => return findings::refuse(&invalid),
     };

@@ -75,3 +75,21 @@ fn the_configs_own_schema_needs_no_config() {
         assert_eq!(finished(program().args(words)).code, 2, "{words:?}");
     }
 }
+
+#[test]
+fn what_needs_no_kafka_asks_for_none_of_its_secrets() {
+    let Some(world) = World::new("kafkaless") else { return };
+    world.configure(|text| {
+        let broker = text
+            .lines()
+            .find(|line| line.starts_with("brokers"))
+            .unwrap()
+            .to_owned();
+        let nowhere = "brokers = \"127.0.0.1:9\"\nproperties = { \"ssl.key.password\" = { file = \"/nowhere\" } }";
+        text.replace(&broker, nowhere)
+    });
+    for command in ["schema", "explain", "preview"] {
+        let done = world.call(command, &[]);
+        assert_eq!(done.code, 0, "{command}: {done}");
+    }
+}
