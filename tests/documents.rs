@@ -233,6 +233,19 @@ fn every_key_of_the_config_is_documented() {
     assert_eq!(missing(keys.iter().map(String::as_str), &text), Vec::<&str>::new());
 }
 
+#[test]
+fn every_kind_of_secret_is_documented() {
+    let schema: serde_json::Value = serde_json::from_str(&page("config/walbridge.schema.json")).expect("JSON");
+    let kinds = schema["$defs"]["secret"]["anyOf"].as_array().expect("kinds of secrets");
+    let names: Vec<&str> = kinds.iter().filter_map(|kind| kind["required"][0].as_str()).collect();
+    assert_eq!(names.len(), kinds.len(), "{names:?}");
+    let page = page("docs/config.md");
+    let absent = names
+        .into_iter()
+        .filter(|name| !page.contains(&format!("`{{ {name} = ")));
+    assert_eq!(absent.collect::<Vec<_>>(), Vec::<&str>::new(), "docs/config.md");
+}
+
 /// Links that lead out of no page: what is not there, as the page names it.
 fn dead_links(path: &str, text: &str) -> Vec<String> {
     let folder = root().join(path);
