@@ -106,12 +106,8 @@ fn what_the_tutorial_says_is_so() {
         .unwrap();
     let said = String::from_utf8_lossy(&done.stdout).into_owned();
     let mut admin = Sql::connect_as(&postgres, &Trust::of(Tls::Disable)).unwrap();
-    let slot =
-        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = 'walbridge_shop'";
-    let cleared = admin
-        .ask(slot, &[])
-        .map(|_| ())
-        .and_then(|()| admin.run(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")));
+    // Its slot goes with it.
+    let cleared = admin.run(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
     let log = std::fs::read_to_string(home.path().join("bridge.log")).unwrap_or_default();
     assert!(done.status.success(), "{said}\n{log}");
     for (number, step) in steps.iter().enumerate() {
@@ -126,4 +122,7 @@ fn what_the_tutorial_says_is_so() {
         }
     }
     cleared.unwrap();
+    let slots = "SELECT slot_name::text FROM pg_replication_slots WHERE slot_name = $1";
+    let left = admin.ask(slots, &[&format!("walbridge_{name}")]).unwrap();
+    assert!(left.is_empty(), "the tutorial's slot is left");
 }
