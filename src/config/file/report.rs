@@ -43,6 +43,16 @@ impl<'a> Report<'a> {
         self.findings.push(finding);
     }
 
+    /// How many there are.
+    pub(in crate::config) fn count(&self) -> usize {
+        self.findings.len()
+    }
+
+    /// Takes back those from this one on.
+    pub(in crate::config) fn take_from(&mut self, first: usize) -> Vec<Finding> {
+        self.findings.split_off(first.min(self.findings.len()))
+    }
+
     /// Adds a finding about a secret or certificate that cannot be read.
     pub(in crate::config) fn push_unreadable(&mut self, finding: Finding) {
         let severity = match self.secrets {

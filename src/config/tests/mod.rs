@@ -6,6 +6,7 @@ mod bad;
 mod editor;
 mod examples;
 mod public_ids;
+mod urls;
 
 use crate::backfill::ledger::NeverTold;
 use crate::config::file::report::Secrets;

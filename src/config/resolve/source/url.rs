@@ -5,8 +5,7 @@ use std::path::PathBuf;
 
 use crate::config::file::Node;
 use crate::config::file::report::Report;
-use crate::finding::Finding;
-use crate::finding::nearest_or_list;
+use crate::finding::{Finding, Severity, nearest_or_list};
 use crate::source::postgres::settings::{Address, Target, Tls};
 
 /// What an address says.
@@ -59,6 +58,42 @@ pub(super) fn url(node: &Node<'_>, report: &mut Report<'_>) -> Url {
         report.push_masked(node.error("config.value", what).repair(EXAMPLE));
         return Url::default();
     };
+    let before = report.count();
+    let read = read(node, rest, report);
+    if may_hide_password(rest) {
+        report.mask(&node.place());
+        let found = report.take_from(before);
+        if found.iter().any(|one| one.severity == Severity::Error) {
+            // Where it was cut wrongly, its parts say nothing of what is meant, and may be parts of a password.
+            report.push(misread(node));
+        } else {
+            found.into_iter().for_each(|one| report.push(one));
+        }
+    }
+    read
+}
+
+/// Whether an address has an @ behind its servers, as it has where a password is cut in two by a character of addresses.
+fn may_hide_password(rest: &str) -> bool {
+    let servers_end = rest.find(['/', '?']).unwrap_or(rest.len());
+    rest.rfind('@')
+        .is_some_and(|at| at > servers_end && rest.get(..at).is_some_and(|before| before.contains(':')))
+}
+
+fn misread(node: &Node<'_>) -> Finding {
+    let what = format!(
+        "{} seems to hold a password, which must not be written here",
+        node.path()
+    );
+    node.error("config.secret_literal", what)
+        .because("an @ follows a : and a / or ?: such characters end what they stand in")
+        .repair(
+            "take a password out, and write: password = { file = \"/run/secrets/legacy_pg\" }; in all else / ? # @ are \
+             written %2F %3F %23 %40",
+        )
+}
+
+fn read(node: &Node<'_>, rest: &str, report: &mut Report<'_>) -> Url {
     let parts = parts(node, rest, report);
     for (name, value) in [("role", &parts.user), ("database", &parts.database)] {
         if value.is_empty() {
