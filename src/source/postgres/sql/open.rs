@@ -146,7 +146,8 @@ pub(super) fn of_url(url: &str, trust: &Trust) -> Result<(Config, Login), Source
     let (url, root_cert) = without(&url, "sslrootcert=");
     let wrong = |what, repair| halt(Finding::error(Cause::Config, "source.url", what).repair(repair));
     let unreadable = || {
-        let repair = "postgresql://USER@HOST:PORT/DATABASE?sslmode=verify-full";
+        let repair = "postgresql://USER@HOST:PORT/DATABASE?sslmode=verify-full; in each part / ? # @ are written \
+                      %2F %3F %23 %40";
         wrong("cannot read the URL of --as", repair)
     };
     let mut config: Config = url.parse().map_err(|_| unreadable())?;
