@@ -1,6 +1,6 @@
 //! `walbridge init`: a starter config from the catalogue, with guesses that are marked as such.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -13,7 +13,7 @@ use crate::finding::{Cause, Finding};
 use crate::source::SourceError;
 use crate::source::postgres::sample::Sampler;
 use crate::source::postgres::settings::{Tls, Trust};
-use crate::source::postgres::sql::Sql;
+use crate::source::postgres::sql::anew::{Entered, Named};
 
 mod guess;
 mod survey;
@@ -21,7 +21,7 @@ mod write;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// The legacy database, such as postgresql://USER@HOST/DATABASE; a password may stand in PGPASSWORD
+    /// The legacy database, such as postgresql://USER@HOST/DATABASE; a password may stand in PGPASSWORD, and never gets into the config
     #[arg(long, value_name = "URL")]
     source: String,
     /// Schemas to look at [default: all but the system's]
@@ -76,11 +76,18 @@ fn begin(arguments: &Arguments) -> Result<(), SourceError> {
         root_cert: arguments.root_cert.clone(),
         ..Trust::of(Tls::VerifyFull)
     };
-    let mut sampler = Sampler::begin(Sql::connect_as(&arguments.source, &trust)?)?;
+    let named = Named::read("--source", &arguments.source, &trust)?;
+    let (sql, Entered { url, database }) = named.enter()?;
+    let mut sampler = Sampler::begin(sql)?;
     let found = survey(&mut sampler, &arguments.schemas)?;
-    let url = without_password(&arguments.source);
-    let name = arguments.name.clone().unwrap_or_else(|| bridge_name(&url));
-    let written = write(&found, &Frame { name: &name, url: &url });
+    let name = arguments.name.clone().unwrap_or_else(|| bridge_name(&database));
+    let root_cert = arguments.root_cert.as_deref().map(whole);
+    let frame = Frame {
+        name: &name,
+        url: &url,
+        root_cert: root_cert.as_deref(),
+    };
+    let written = write(&found, &frame);
     match &arguments.out {
         None => say!("{}", written.text),
         Some(out) => std::fs::write(out, &written.text)
@@ -92,45 +99,22 @@ fn begin(arguments: &Arguments) -> Result<(), SourceError> {
     Ok(())
 }
 
-/// Secrets never stand in a config.
-fn without_password(url: &str) -> String {
-    let Some((scheme, rest)) = url.split_once("://") else {
-        return url.to_owned();
-    };
-    let (authority, path) = rest
-        .split_once('/')
-        .map_or((rest, None), |(authority, path)| (authority, Some(path)));
-    let authority = match authority.rsplit_once('@') {
-        Some((login, server)) => format!("{}@{server}", login.split_once(':').map_or(login, |(user, _)| user)),
-        None => authority.to_owned(),
-    };
-    let path = path.map(|path| match path.split_once('?') {
-        None => path.to_owned(),
-        Some((database, query)) => {
-            let kept: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with("password=")).collect();
-            if kept.is_empty() {
-                database.to_owned()
-            } else {
-                format!("{database}?{}", kept.join("&"))
-            }
-        }
-    });
-    path.map_or_else(
-        || format!("{scheme}://{authority}"),
-        |path| format!("{scheme}://{authority}/{path}"),
-    )
+/// A path that means the same from the config's folder.
+fn whole(path: &Path) -> String {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    whole.to_string_lossy().into_owned()
 }
 
+/// Longer names leave no room in those of slot and publication.
+const NAME_BYTES_MAX: usize = 45;
+
 /// The database's name, as a bridge may be called.
-fn bridge_name(url: &str) -> String {
-    let path = url
-        .split_once("://")
-        .and_then(|(_, rest)| rest.split_once('/'))
-        .map_or("", |(_, path)| path);
-    let database = path.split('?').next().unwrap_or_default().to_lowercase();
-    let name: String = database
+fn bridge_name(database: &str) -> String {
+    let letters = database.to_lowercase();
+    let name: String = letters
         .chars()
         .map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '_' })
+        .take(NAME_BYTES_MAX)
         .collect();
     if name.trim_matches('_').is_empty() {
         "legacy".to_owned()
@@ -144,22 +128,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_password_does_not_get_into_the_config() {
-        for (url, expected) in [
-            (
-                "postgresql://a:b@h:1/d?sslmode=require",
-                "postgresql://a@h:1/d?sslmode=require",
-            ),
-            ("postgresql://a@h/d?password=b", "postgresql://a@h/d"),
-            (
-                "postgresql://a@h/d?password=b&sslmode=require",
-                "postgresql://a@h/d?sslmode=require",
-            ),
-            ("postgresql://h", "postgresql://h"),
-        ] {
-            assert_eq!(without_password(url), expected);
-        }
-        assert_eq!(bridge_name("postgresql://a@h/Shop-1?x=y"), "shop_1");
-        assert_eq!(bridge_name("postgresql://a@h"), "legacy");
+    fn a_bridge_is_called_as_its_database_where_it_may_be() {
+        assert_eq!(bridge_name("Shop-1"), "shop_1");
+        assert_eq!(bridge_name("\u{5e97}"), "legacy");
+        assert_eq!(bridge_name(&"long".repeat(15)).len(), NAME_BYTES_MAX);
     }
 }

@@ -199,25 +199,58 @@ fn of_ten_guesses_nine_are_right_and_of_ten_habits_nine_are_found() {
 
 #[test]
 fn no_file_is_written_over_and_no_password_gets_into_one() {
-    let Some(world) = World::new("init_safe") else { return };
-    let out = world.config().with_file_name("begun.toml");
-    let url = world.url().replace("postgres@", "postgres:hunter2@");
-    let begin = || {
-        finished(
-            program()
-                .args(["init", "--source", &url, "--name", "shop", "-o"])
-                .arg(&out),
-        )
+    let Some(mut world) = World::new("init_safe") else {
+        return;
     };
-    assert_eq!(begin().code, 0);
-    assert!(!std::fs::read_to_string(&out).unwrap().contains("hunter2"));
-    let again = begin();
+    world.run("CREATE TABLE other (id int PRIMARY KEY)");
+    let out = world.config().with_file_name("begun.toml");
+    let url = world.url();
+    let (front, server) = url.split_once("postgres@").unwrap();
+    let (address, database) = server.split_once('/').unwrap();
+    for url in [
+        format!("{front}postgres:hunter2@{server}"),
+        format!("{front}postgres:hun/ter2@{server}"),
+        format!("{front}postgres@{server}?password=hunter2&connect_timeout=9"),
+        format!("{front}{address}/{database}?user=postgres&password=hunter2"),
+        format!("{front}{address}?user=postgres&dbname={database}&password=hunter2"),
+    ] {
+        let begun = finished(program().args(["init", "--source", &url, "-o"]).arg(&out));
+        assert_eq!(begun.code, 0, "{begun}");
+        let text = std::fs::read_to_string(&out).unwrap();
+        assert!(!text.contains("ter2"), "{text}");
+        let checked = finished(program().args(["check", "--offline", "-c"]).arg(&out));
+        assert_eq!(checked.code, 0, "{url} {checked}");
+        std::fs::remove_file(&out).unwrap();
+    }
+    std::fs::write(&out, "mine").unwrap();
+    let again = finished(program().args(["init", "--source", &url, "-o"]).arg(&out));
     assert_eq!(again.code, 2, "{again}");
     assert!(again.err.contains("is there already"), "{again}");
+    assert_eq!(std::fs::read_to_string(&out).unwrap(), "mine");
     let away = finished(program().args(["init", "--source", "postgresql://a:hunter2@127.0.0.1:1/x"]));
     assert_eq!(away.code, 1, "{away}");
     assert!(
         away.err.contains("cannot look at the legacy database") && !away.err.contains("hunter2"),
         "{away}"
     );
+}
+
+#[test]
+fn what_is_no_url_is_refused_by_name_and_not_repeated() {
+    for (source, says) in [
+        (
+            "host=127.0.0.1 user=u password=hunter2 dbname=shop",
+            "what --source names is no URL",
+        ),
+        ("postgresql://u:hunter2@h:port/shop", "cannot read the URL of --source"),
+        ("postgresql:///shop", "the URL of --source names no host"),
+    ] {
+        let refused = finished(program().args(["init", "--source", source]));
+        assert_eq!(refused.code, 2, "{refused}");
+        assert!(
+            refused.err.contains(says) && !refused.err.contains("hunter2"),
+            "{refused}"
+        );
+        assert!(refused.out.is_empty(), "{refused}");
+    }
 }

@@ -20,6 +20,8 @@ pub(super) struct Frame<'a> {
     pub(super) name: &'a str,
     /// URL of the database, without a password.
     pub(super) url: &'a str,
+    /// The authorities that vouch for the server, where they are named.
+    pub(super) root_cert: Option<&'a str>,
 }
 
 /// What was written.
@@ -90,6 +92,8 @@ pub(super) fn write(survey: &Survey, frame: &Frame<'_>) -> Written {
 }
 
 fn head(frame: &Frame<'_>) -> String {
+    let root_cert = frame.root_cert.map(|path| format!("root_cert = {}\n", quoted(path)));
+    let root_cert = root_cert.unwrap_or_default();
     format!(
         "# Begun by `walbridge init` from the catalogue and a sample of rows. A line with \"guess\" may be wrong, one with \"decide\" waits\n\
          # for you. Take out what no other service needs: what is not named here never leaves the database.\n\
@@ -98,7 +102,8 @@ fn head(frame: &Frame<'_>) -> String {
          [bridge]\nname = {}\n\n\
          [source]\n\
          url = {}   # decide: a role of its own; walbridge setup prints what it needs\n\
-         # password = {{ file = \"/run/secrets/legacy_pg\" }}\n\n\
+         # password = {{ file = \"/run/secrets/legacy_pg\" }}\n\
+         {root_cert}\n\
          [kafka]\n\
          brokers = \"localhost:9092\"   # decide\n\n\
          [kafka.topics]\n\

@@ -11,6 +11,7 @@ use crate::source::SourceError;
 use crate::source::postgres::settings::{Login, Settings, Trust};
 use crate::source::postgres::sql::refusal::source_error;
 
+pub mod anew;
 pub(in crate::source::postgres) mod blocked;
 mod copied;
 pub(in crate::source::postgres) mod entrance;
