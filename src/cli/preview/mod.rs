@@ -68,7 +68,8 @@ pub(super) fn preview(arguments: &Arguments, format: LogFormat) -> Exit {
         }
         Err(error) => {
             let finding = Finding::error(Cause::Surroundings, "preview.ended", error.to_string());
-            findings::halt(&finding.repair("run it again"), &sources, format);
+            let repair = "run it again; where it is never reached, correct url in [source], or make the server reachable from here";
+            findings::halt(&finding.repair(repair), &sources, format);
             Exit::GaveUp
         }
     }

@@ -35,9 +35,9 @@ pub(super) const COMMANDS: &[Message] = &[
     says(
         "preview.ended",
         &[Error],
-        "a server did not answer a preview",
+        "PostgreSQL could not be reached, or did not answer a preview",
         "nothing was written anywhere but to the screen; exit 3",
-        "run it again",
+        "run it again; where it is never reached, correct `url` in `[source]`, or make the server reachable from here",
     ),
     says(
         "init.out",

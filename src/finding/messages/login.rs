@@ -7,9 +7,9 @@ pub(super) const LOGIN: &[Message] = &[
     says(
         "source.unreachable",
         &[Error],
-        "PostgreSQL cannot be reached, or does not answer, when `check`, `explain`, `preview` or `init` looks",
+        "PostgreSQL cannot be reached, or does not answer, when `check`, `explain` or `init` looks",
         "nothing is known of the surroundings; nothing was touched. A running bridge tries again instead (below)",
-        "correct `url` in `[source]`, or make the server reachable from here",
+        "correct `url` in `[source]` (for `init` the URL of `--source`), or make the server reachable from here",
     ),
     says(
         "source.not_postgresql",
@@ -21,7 +21,7 @@ pub(super) const LOGIN: &[Message] = &[
     says(
         "source.url",
         &[Error],
-        "the URL of an administrator (`--as`, or `--source` of `init`) cannot be read",
+        "the URL of an administrator (`--as`, or `--source` of `init`) cannot be read, or names no host",
         "nothing was touched; exit 2",
         "`postgresql://USER@HOST:PORT/DATABASE?sslmode=verify-full`",
     ),
