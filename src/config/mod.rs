@@ -224,10 +224,32 @@ pub fn load_offline(path: &Path) -> Result<Loaded, Invalid> {
     load_with(path, Secrets::Later, &|name| std::env::var(name).ok())
 }
 
+/// Reads a config that is in no file yet, as [`load_offline`] would read it from one of this path.
+///
+/// # Errors
+/// With every finding, where one of them is an error.
+pub fn read_offline(text: &str, path: &Path) -> Result<Loaded, Invalid> {
+    let main = file::Text {
+        name: path.display().to_string().into(),
+        text: text.to_owned(),
+    };
+    let variable = |name: &str| std::env::var(name).ok();
+    let mut report = Report::new(&variable, Secrets::Later, folder(path));
+    let resolved = resolve::resolve_text(main, path, &mut report);
+    loaded(resolved, report)
+}
+
 fn load_with(path: &Path, secrets: Secrets, variable: &dyn Fn(&str) -> Option<String>) -> Result<Loaded, Invalid> {
-    let base = path.parent().unwrap_or(Path::new(""));
-    let mut report = Report::new(variable, secrets, base);
-    let (config, files) = resolve::resolve(path, &mut report);
+    let mut report = Report::new(variable, secrets, folder(path));
+    let resolved = resolve::resolve(path, &mut report);
+    loaded(resolved, report)
+}
+
+fn folder(of: &Path) -> &Path {
+    of.parent().unwrap_or(Path::new(""))
+}
+
+fn loaded((config, files): (Option<Config>, Vec<file::Text>), report: Report<'_>) -> Result<Loaded, Invalid> {
     let (mut findings, masks) = report.done();
     let mut sources = Sources { files };
     for place in &masks {

@@ -15,6 +15,7 @@ use crate::source::postgres::sample::Sampler;
 use crate::source::postgres::settings::{Tls, Trust};
 use crate::source::postgres::sql::anew::{Entered, Named};
 
+mod checked;
 mod guess;
 mod survey;
 mod write;
@@ -40,38 +41,25 @@ pub(super) struct Arguments {
 
 /// Looks, and writes.
 pub(super) fn init(arguments: &Arguments, format: LogFormat) -> Exit {
-    match begin(arguments) {
-        Ok(()) => Exit::Done,
-        Err(error) => {
-            let finding = match error {
-                SourceError::Halt(finding) => *finding,
-                SourceError::Transient(why) => {
-                    let what = "cannot look at the legacy database";
-                    let finding = Finding::error(Cause::Surroundings, "source.unreachable", what);
-                    finding
-                        .because(why)
-                        .repair("correct the URL of --source, or make the server reachable from here")
-                }
-            };
-            findings::halt(&finding, &Sources::default(), format);
-            findings::exit(std::slice::from_ref(&finding))
+    let stopped = match begin(arguments) {
+        Ok(None) => return Exit::Done,
+        Ok(Some(stopped)) => stopped,
+        Err(SourceError::Halt(finding)) => *finding,
+        Err(SourceError::Transient(why)) => {
+            let what = "cannot look at the legacy database";
+            let finding = Finding::error(Cause::Surroundings, "source.unreachable", what);
+            finding
+                .because(why)
+                .repair("correct the URL of --source, or make the server reachable from here")
         }
-    }
+    };
+    findings::halt(&stopped, &Sources::default(), format);
+    findings::exit(std::slice::from_ref(&stopped))
 }
 
-fn begin(arguments: &Arguments) -> Result<(), SourceError> {
-    let refused = |what: String, repair: &str| {
-        let finding = Finding::error(Cause::Config, "init.out", what);
-        SourceError::Halt(Box::new(finding.repair(repair)))
-    };
-    if let Some(out) = &arguments.out
-        && out.exists()
-    {
-        return Err(refused(
-            format!("{} is there already", out.display()),
-            "name another file",
-        ));
-    }
+/// What is wrong with what was written, where something is.
+fn begin(arguments: &Arguments) -> Result<Option<Finding>, SourceError> {
+    refuse_arguments(arguments)?;
     let trust = Trust {
         root_cert: arguments.root_cert.clone(),
         ..Trust::of(Tls::VerifyFull)
@@ -80,6 +68,9 @@ fn begin(arguments: &Arguments) -> Result<(), SourceError> {
     let (sql, Entered { url, database }) = named.enter()?;
     let mut sampler = Sampler::begin(sql)?;
     let found = survey(&mut sampler, &arguments.schemas)?;
+    if found.tables.is_empty() {
+        return Ok(Some(no_tables(&database, &arguments.schemas)));
+    }
     let name = arguments.name.clone().unwrap_or_else(|| bridge_name(&database));
     let root_cert = arguments.root_cert.as_deref().map(whole);
     let frame = Frame {
@@ -95,8 +86,70 @@ fn begin(arguments: &Arguments) -> Result<(), SourceError> {
     }
     let (tables, entities, guesses) = (found.tables.len(), written.entities, written.guesses);
     complain!("\n{tables} tables, {entities} entities, {guesses} guesses to look at: grep -nE 'guess|decide' FILE");
+    if entities == 0 {
+        return Ok(Some(nothing_told()));
+    }
+    let name = arguments.out.as_deref().unwrap_or(Path::new("what was written"));
+    let faults = checked::faults(&written.text, name, &found.catalog);
+    if !faults.findings.is_empty() {
+        findings::print(&faults.findings, &faults.sources);
+        return Ok(Some(checked::own_fault(faults.findings.len())));
+    }
     complain!("next: walbridge check --offline -c FILE, then walbridge preview -c FILE");
+    Ok(None)
+}
+
+fn refused(what: String, repair: &str) -> SourceError {
+    let finding = Finding::error(Cause::Config, "init.out", what);
+    SourceError::Halt(Box::new(finding.repair(repair)))
+}
+
+/// What can be said before anything is looked at.
+fn refuse_arguments(arguments: &Arguments) -> Result<(), SourceError> {
+    if let Some(out) = &arguments.out
+        && out.exists()
+    {
+        let what = format!("{} is there already", out.display());
+        return Err(refused(what, "name another file"));
+    }
+    let is_plain = |name: &String| {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        !name.is_empty() && name.len() <= NAME_BYTES_MAX && name.bytes().all(is_plain)
+    };
+    if let Some(name) = &arguments.name
+        && !is_plain(name)
+    {
+        let what = format!("--name must be of a-z, 0-9 and _, at most {NAME_BYTES_MAX} of them");
+        let finding = Finding::error(Cause::Config, "init.name", what);
+        return Err(SourceError::Halt(Box::new(
+            finding.repair(format!("--name {}", bridge_name(name))),
+        )));
+    }
     Ok(())
+}
+
+/// Nothing was found to write of.
+fn no_tables(database: &str, schemas: &[String]) -> Finding {
+    let (what, repair) = if schemas.is_empty() {
+        (
+            format!("the database {database} has no table of its own"),
+            "name the legacy database in the URL of --source",
+        )
+    } else {
+        (
+            format!("no table is in {} of the database {database}", schemas.join(", ")),
+            "name schemas as \\dn of psql shows them, letter by letter, or none for all",
+        )
+    };
+    Finding::error(Cause::Config, "init.nothing", what).repair(repair)
+}
+
+/// Tables were found, and none with a key.
+fn nothing_told() -> Finding {
+    let what = "no table that was found has a key, so there is no entity yet";
+    Finding::error(Cause::Surroundings, "init.nothing", what)
+        .because("check refuses a config without an entity; what was written says of each table what it lacks")
+        .repair("give a table a primary key, or a unique constraint over columns that are never null, and begin again")
 }
 
 /// A path that means the same from the config's folder.

@@ -4,7 +4,7 @@ use crate::cli::init::guess::table::{Key, Kinds, key, kinds};
 use crate::cli::init::guess::values::Seen;
 use crate::cli::init::guess::{Guess, column};
 use crate::cli::say::complain;
-use crate::flow::catalog::{Access, ColumnFacts, TableFacts};
+use crate::flow::catalog::{Access, Catalog, ColumnFacts, SqlType, TableFacts};
 use crate::source::SourceError;
 use crate::source::postgres::sample::{Look, Sampler};
 
@@ -29,6 +29,8 @@ pub(super) struct Surveyed {
 #[derive(Debug)]
 pub(super) struct Survey {
     pub(super) tables: Vec<Surveyed>,
+    /// What the catalogue says of them.
+    pub(super) catalog: Catalog,
     /// The server's own time zone.
     pub(super) zone: String,
 }
@@ -52,6 +54,7 @@ pub(super) fn survey(sampler: &mut Sampler, schemas: &[String]) -> Result<Survey
     }
     Ok(Survey {
         tables,
+        catalog,
         zone: sampler.zone()?,
     })
 }
@@ -73,6 +76,7 @@ fn look(sampler: &mut Sampler, facts: &TableFacts) -> Result<Surveyed, SourceErr
         Access::Granted if !columns.is_empty() => sampler.texts(facts, (&columns, None), (Look::Spread, ROWS_MAX))?,
         Access::Granted | Access::Denied(_) | Access::Hidden => Vec::new(),
     };
+    let rows = unpadded(rows, &columns);
     let mut seen = vec![Seen::default(); columns.len()];
     for row in &rows {
         for (seen, value) in seen.iter_mut().zip(row) {
@@ -94,4 +98,18 @@ fn look(sampler: &mut Sampler, facts: &TableFacts) -> Result<Surveyed, SourceErr
         guesses,
         seen,
     })
+}
+
+/// The padding of `char(n)` is no part of its values; what else stands at the end of a text is.
+fn unpadded(mut rows: Vec<Vec<Option<String>>>, columns: &[&ColumnFacts]) -> Vec<Vec<Option<String>>> {
+    for row in &mut rows {
+        for (value, column) in row.iter_mut().zip(columns) {
+            if let Some(value) = value
+                && column.sql_type == SqlType::Bpchar
+            {
+                value.truncate(value.trim_end_matches(' ').len());
+            }
+        }
+    }
+    rows
 }

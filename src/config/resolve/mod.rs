@@ -22,9 +22,14 @@ mod source;
 
 /// Reads the file and what it includes; no config where it cannot be read at all.
 pub(super) fn resolve(path: &Path, report: &mut Report<'_>) -> (Option<Config>, Vec<Text>) {
-    let Some(main) = read(path, report) else {
-        return (None, Vec::new());
-    };
+    match read(path, report) {
+        Some(main) => resolve_text(main, path, report),
+        None => (None, Vec::new()),
+    }
+}
+
+/// The same of a text that is, or is to be, the file of this path.
+pub(super) fn resolve_text(main: Text, path: &Path, report: &mut Report<'_>) -> (Option<Config>, Vec<Text>) {
     let (config, included) = match main.parse(report) {
         Some(table) => {
             let mut whole = Section::whole(&main, &table);

@@ -47,6 +47,27 @@ pub(super) const COMMANDS: &[Message] = &[
         "name another file",
     ),
     says(
+        "init.name",
+        &[Error],
+        "`--name` of `init` cannot be the name of a bridge, of which slot, publication and topics are made",
+        "nothing was looked at or written; exit 2",
+        "a name of a-z, 0-9 and _",
+    ),
+    says(
+        "init.nothing",
+        &[Error],
+        "`init` found no table, or none that has a key",
+        "where there are tables, what was written says of each what it lacks; exit 2 without tables, else 1",
+        "name the database and the schemas that hold the tables; or give a table a primary key and begin again",
+    ),
+    says(
+        "init.own_fault",
+        &[Error],
+        "`init` wrote a config that walbridge refuses: a fault of walbridge",
+        "the config is written all the same; exit 2",
+        "put right what the findings before it name, and report them",
+    ),
+    says(
         "schema.unwritable",
         &[Error],
         "`schema --out` cannot write",

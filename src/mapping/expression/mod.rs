@@ -18,6 +18,7 @@ mod parse;
 mod tests;
 mod value;
 
+pub use build::is_reserved;
 pub use compiled::Expression;
 pub use parse::parses;
 

@@ -16,6 +16,7 @@ mod tests;
 use crate::flow::catalog::SqlType;
 use crate::flow::cell::Cell;
 use crate::flow::event::Value;
+pub use published::has_ids;
 pub(in crate::mapping) use published::is_formless;
 use step::Step;
 

@@ -84,7 +84,7 @@ pub(super) fn has_codes(sql_type: &SqlType) -> bool {
 }
 
 /// Whether one value of a type has one text, so that equal values have one id.
-pub(super) fn has_ids(sql_type: &SqlType) -> bool {
+pub fn has_ids(sql_type: &SqlType) -> bool {
     has_codes(sql_type) && *sql_type != SqlType::Bool
 }
 

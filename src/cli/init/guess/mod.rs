@@ -5,6 +5,7 @@ use crate::cli::init::guess::words::{identifier, parts};
 use crate::flow::catalog::{ColumnFacts, Generated, Nullable, SqlType, Surrogate};
 use crate::flow::table::TableName;
 
+mod letters;
 pub(crate) mod table;
 pub(crate) mod values;
 pub(crate) mod words;
@@ -17,7 +18,7 @@ pub(crate) enum Guess {
     /// Whether the row is still there: what says that it is not, and the condition of one that is.
     SoftDelete { alive: String },
     /// Yes or no.
-    Flag { yes: &'static str, no: &'static str },
+    Flag { yes: String, no: String },
     /// Letters that stand for something, each with how often it was seen.
     Codes(Vec<(String, usize)>),
     /// An integer that counts hundredths.
@@ -231,11 +232,7 @@ fn by_type(name: &[String], facts: &ColumnFacts, seen: &Seen) -> Guess {
     }
     let is_called = is_any(name, &STATUS) || is_any(name, &KIND);
     if is_code(seen) && !is_any(name, &KNOWN) && (is_called || facts.type_text.starts_with("character(")) {
-        return Guess::Codes(
-            seen.values()
-                .map(|(value, count)| (value.trim().to_owned(), count))
-                .collect(),
-        );
+        return Guess::Codes(seen.values().map(|(value, count)| (value.to_owned(), count)).collect());
     }
     if is_integer(sql_type) && is_any(name, &MONEY) {
         return Guess::Cents;
@@ -274,19 +271,23 @@ fn alive(name: &[String], facts: &ColumnFacts, seen: &Seen) -> Option<String> {
         }
     };
     Some(match is_nullable {
-        true => format!("{column} is distinct from {}", literal(yes)),
-        false => format!("{column} = {}", literal(no)),
+        true => format!("{column} is distinct from {}", literal(&yes)),
+        false => format!("{column} = {}", literal(&no)),
     })
 }
 
 /// Where no row is deleted yet, a zero or a blank is all there is.
-fn only_no(seen: &Seen) -> Option<(&'static str, &'static str)> {
-    let mut values = seen.values().map(|(value, _)| value.trim());
-    match (values.next(), values.next()) {
-        (Some("0"), None) => Some(("1", "0")),
-        (Some(""), None) => Some(("X", "")),
-        _ => None,
-    }
+fn only_no(seen: &Seen) -> Option<(String, String)> {
+    let mut values = seen.values().map(|(value, _)| value);
+    let (only, None) = (values.next()?, values.next()) else {
+        return None;
+    };
+    let yes = match only.trim() {
+        "0" => "1",
+        "" => "X",
+        _ => return None,
+    };
+    Some((yes.to_owned(), only.to_owned()))
 }
 
 fn is_personal(table: &TableName, name: &[String], facts: &ColumnFacts, seen: &Seen) -> bool {

@@ -3,15 +3,18 @@
 use crate::cli::init::guess::values::{Seen, ratio};
 use crate::cli::init::guess::words::parts;
 use crate::cli::init::guess::{Guess, KIND, is_any};
-use crate::flow::catalog::{Nullable, TableFacts, UniqueKind};
+use crate::flow::catalog::{ColumnFacts, Nullable, TableFacts, UniqueKind};
+use crate::mapping::form::has_ids;
 
 /// Columns that are the key outside.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Key {
     /// What people call the thing by; unique and never null.
     Business(Vec<String>),
-    /// Numbers of the database's own, in place of which public ids are told.
-    Surrogate(Vec<String>),
+    /// What is unique all the same: numbers of the database's own, in place of which public ids are told, or what is about a person.
+    Other(Vec<String>),
+    /// All that is unique holds this column, whose values cannot be told.
+    Untold(String),
     /// Nothing proves what is unique.
     None,
 }
@@ -19,38 +22,42 @@ pub(crate) enum Key {
 /// The key: one that means something before one that only the database knows.
 pub(crate) fn key(facts: &TableFacts, guesses: &[Guess]) -> Key {
     let guess = |column: &String| {
-        facts
-            .columns
-            .iter()
-            .position(|c| c.name == *column)
-            .and_then(|at| guesses.get(at))
+        let at = facts.columns.iter().position(|c| c.name == *column)?;
+        Some((facts.columns.get(at)?, guesses.get(at)?))
     };
-    let is_never_null = |column: &String| {
-        facts
-            .column(column)
-            .is_some_and(|column| column.nullable == Nullable::No)
-    };
+    let is_never_null = |column: &String| guess(column).is_some_and(|(facts, _)| facts.nullable == Nullable::No);
     let means = |column: &String| {
-        guess(column).is_some_and(|guess| {
+        guess(column).is_some_and(|(_, guess)| {
             !matches!(
                 guess,
                 Guess::Surrogate(_) | Guess::Personal | Guess::Secret | Guess::Unpublishable | Guess::SoftDelete { .. }
             )
         })
     };
+    let is_untold = |column: &&String| guess(column).is_none_or(|(facts, guess)| !may_be_key(facts, guess));
     let mut proven: Vec<_> = facts
         .uniques
         .iter()
         .filter(|unique| unique.columns.iter().all(is_never_null))
         .collect();
     proven.sort_by_key(|unique| (unique.columns.len(), unique.kind != UniqueKind::PrimaryKey));
+    let untold = proven
+        .iter()
+        .find_map(|unique| unique.columns.iter().find(is_untold))
+        .cloned();
+    proven.retain(|unique| !unique.columns.iter().any(|column| is_untold(&column)));
     let business = proven.iter().find(|unique| unique.columns.iter().all(means));
     let primary = proven.iter().find(|unique| unique.kind == UniqueKind::PrimaryKey);
-    match (business, primary) {
+    match (business, primary.or(proven.first())) {
         (Some(unique), _) => Key::Business(unique.columns.clone()),
-        (None, Some(unique)) => Key::Surrogate(unique.columns.clone()),
-        (None, None) => Key::None,
+        (None, Some(unique)) => Key::Other(unique.columns.clone()),
+        (None, None) => untold.map_or(Key::None, Key::Untold),
     }
+}
+
+/// Whether a column can be told in a key: as it is, or a secret as a public id.
+fn may_be_key(facts: &ColumnFacts, guess: &Guess) -> bool {
+    *guess != Guess::Unpublishable && (*guess != Guess::Secret || has_ids(&facts.sql_type))
 }
 
 /// A column that says which of several things a row is.
@@ -77,7 +84,7 @@ pub(crate) fn kinds(facts: &TableFacts, guesses: &[Guess], rows: &[Vec<Option<St
             let mut seen = Seen::default();
             rows.iter()
                 .filter_map(|row| row.get(at)?.as_deref())
-                .for_each(|value| seen.add(value.trim()));
+                .for_each(|value| seen.add(value));
             let values: Vec<String> = seen.values().map(|(value, _)| value.to_owned()).collect();
             let told_by: Vec<String> = facts
                 .columns
@@ -99,7 +106,7 @@ fn is_of_some(rows: &[Vec<Option<String>>], (kind, other): (usize, usize), value
     let filled = |value: &String| {
         let of_kind = rows
             .iter()
-            .filter(|row| row.get(kind).and_then(|v| v.as_deref()).map(str::trim) == Some(value));
+            .filter(|row| row.get(kind).and_then(|v| v.as_deref()) == Some(value));
         let (mut all, mut full) = (0, 0);
         for row in of_kind {
             all += 1;

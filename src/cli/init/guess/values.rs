@@ -58,16 +58,26 @@ const FLAGS: [(&str, &str); 7] = [
     ("O", "N"),
 ];
 
-/// Yes and no, where that is all there is. One value alone says too little, unless it is one of letters.
-pub(crate) fn flag(seen: &Seen) -> Option<(&'static str, &'static str)> {
-    let found: Vec<&str> = seen.values().map(|(value, _)| value.trim()).collect();
-    let holds = |(yes, no): &&(&str, &str)| found.iter().all(|value| value == yes || value == no);
-    let enough = found.len() == 2
-        || (found.len() == 1
-            && found
-                .first()
-                .is_some_and(|only| "YNJTF".contains(only) && !only.is_empty()));
-    FLAGS.iter().find(holds).copied().filter(|_| enough)
+/// Yes and no as the column spells them, where that is all there is. One value alone says too little, unless it is one of letters.
+pub(crate) fn flag(seen: &Seen) -> Option<(String, String)> {
+    let found: Vec<&str> = seen.values().map(|(value, _)| value).collect();
+    let (yes, no) = FLAGS.iter().find(|(yes, no)| {
+        found
+            .iter()
+            .map(|value| value.trim())
+            .all(|value| value == *yes || value == *no)
+    })?;
+    let spelt = |meant: &str| {
+        let spelt = found.iter().find(|value| value.trim() == meant);
+        spelt.map_or_else(|| meant.to_owned(), |value| (*value).to_owned())
+    };
+    let enough = match found.as_slice() {
+        [only] => !only.trim().is_empty() && "YNJTF".contains(only.trim()),
+        // Two spellings of one of them are no pair.
+        [one, other] => one.trim() != other.trim(),
+        _ => false,
+    };
+    enough.then(|| (spelt(yes), spelt(no)))
 }
 
 /// A day that is none: the end or the beginning of time as somebody saw it.
@@ -149,12 +159,15 @@ mod tests {
 
     #[test]
     fn two_values_that_are_yes_and_no_are_a_flag() {
-        assert_eq!(flag(&seen(&[("Y", 3), ("N", 9)])), Some(("Y", "N")));
-        assert_eq!(flag(&seen(&[("J", 3), ("N", 9)])), Some(("J", "N")));
-        assert_eq!(flag(&seen(&[("X", 1), ("", 9)])), Some(("X", "")));
-        assert_eq!(flag(&seen(&[("N", 9)])), Some(("Y", "N")));
+        let pair = |yes: &str, no: &str| Some((yes.to_owned(), no.to_owned()));
+        assert_eq!(flag(&seen(&[("Y", 3), ("N", 9)])), pair("Y", "N"));
+        assert_eq!(flag(&seen(&[("J", 3), ("N", 9)])), pair("J", "N"));
+        assert_eq!(flag(&seen(&[("X", 1), ("", 9)])), pair("X", ""));
+        assert_eq!(flag(&seen(&[("X", 1), (" ", 9)])), pair("X", " "));
+        assert_eq!(flag(&seen(&[("N", 9)])), pair("Y", "N"));
         assert_eq!(flag(&seen(&[("0", 9)])), None);
         assert_eq!(flag(&seen(&[("Y", 3), ("N", 9), ("M", 1)])), None);
+        assert_eq!(flag(&seen(&[("Y", 3), ("Y ", 9)])), None);
     }
 
     #[test]

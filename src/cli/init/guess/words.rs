@@ -1,8 +1,10 @@
 //! Words in names of tables and columns as legacy systems write them, and what they are called outside.
 
+use crate::cli::init::guess::letters;
 use crate::flow::table::quoted;
+use crate::mapping::expression::is_reserved;
 
-/// Parts of a name, in lower case: `crtTs`, `CRT_TS` and `crt_ts` are the same two.
+/// Parts of a name, in small letters of ASCII: `crtTs`, `CRT_TS` and `crt_ts` are the same two.
 pub(crate) fn parts(name: &str) -> Vec<String> {
     let mut found = vec![String::new()];
     let mut before = ' ';
@@ -13,7 +15,7 @@ pub(crate) fn parts(name: &str) -> Vec<String> {
             found.push(String::new());
         }
         if is_part && let Some(last) = found.last_mut() {
-            last.extend(letter.to_lowercase());
+            letter.to_lowercase().for_each(|small| letters::add(small, last));
         }
         before = letter;
     }
@@ -21,12 +23,13 @@ pub(crate) fn parts(name: &str) -> Vec<String> {
     found
 }
 
-/// Whether a name of SQL needs no quotes.
+/// Whether a name of SQL needs no quotes: it is of small letters, and no word of SQL's own.
 pub(crate) fn is_simple(name: &str) -> bool {
     name.starts_with(|letter: char| letter.is_ascii_lowercase())
         && name
             .bytes()
             .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+        && !is_reserved(name)
 }
 
 /// A name as SQL takes it.
@@ -150,7 +153,7 @@ pub(crate) fn entity(table: &str) -> String {
     };
     let name: String = found.iter().enumerate().map(word).collect();
     match name.chars().next() {
-        Some(first) if first.is_alphabetic() => name,
+        Some(first) if first.is_ascii_alphabetic() => name,
         _ => format!("Row{name}"),
     }
 }
@@ -171,7 +174,7 @@ pub(crate) fn field(column: &str, prefix: Option<&str>) -> String {
     };
     let name: String = found.iter().enumerate().map(word).collect();
     match name.chars().next() {
-        Some(first) if first.is_alphabetic() => name,
+        Some(first) if first.is_ascii_alphabetic() => name,
         _ => format!("field{}", capital(&name)),
     }
 }
@@ -214,6 +217,8 @@ mod tests {
             ("tbl_addresses", "Address"),
             ("status", "Status"),
             ("2024", "Row2024"),
+            ("Aufträge", "Auftraege"),
+            ("注文", "Row"),
         ] {
             assert_eq!(entity(table), expected, "{table}");
         }
@@ -222,6 +227,9 @@ mod tests {
             ("CRT_TS", "createdAt"),
             ("exp_fl", "express"),
             ("id", "id"),
+            ("größe", "groesse"),
+            ("2nd_größe", "field2ndGroesse"),
+            ("注文", "field"),
         ] {
             assert_eq!(field(column, None), expected, "{column}");
         }
@@ -231,6 +239,18 @@ mod tests {
             (topic("OrderLine"), topic("Category")),
             ("order-lines".to_owned(), "categories".to_owned())
         );
+    }
+
+    #[test]
+    fn a_word_of_sql_is_a_name_in_quotes_only() {
+        for (name, expected) in [
+            ("st", "st"),
+            ("user", "\"user\""),
+            ("order", "\"order\""),
+            ("Order No", "\"Order No\""),
+        ] {
+            assert_eq!(identifier(name), expected);
+        }
     }
 
     #[test]

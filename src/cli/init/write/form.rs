@@ -3,7 +3,7 @@
 use crate::cli::init::guess::Guess;
 use crate::cli::init::guess::values::Seen;
 use crate::cli::init::guess::words::is_simple;
-use crate::cli::init::write::quoted;
+use crate::cli::init::write::toml::{key, quoted};
 use crate::flow::catalog::ColumnFacts;
 
 /// A line of `fields`.
@@ -43,19 +43,6 @@ impl Line {
     }
 }
 
-/// A key of TOML.
-fn bare(name: &str) -> String {
-    let is_bare = !name.is_empty()
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-');
-    if is_bare { name.to_owned() } else { quoted(name) }
-}
-
-fn list(values: &[String]) -> String {
-    values.iter().map(|value| quoted(value)).collect::<Vec<_>>().join(", ")
-}
-
 /// How often each value was seen, the more frequent first.
 fn counts(seen: &Seen) -> String {
     let mut found: Vec<(&str, usize)> = seen.values().collect();
@@ -63,35 +50,37 @@ fn counts(seen: &Seen) -> String {
     let shown: Vec<String> = found
         .iter()
         .take(12)
-        .map(|(value, count)| format!("{:?} {count}", value.trim()))
+        .map(|(value, count)| format!("{value:?} {count}"))
         .collect();
     shown.join(", ")
 }
 
-/// The line of a column.
-pub(super) fn line(
-    column: &ColumnFacts,
-    (guess, seen): (&Guess, &Seen),
-    (name, id, zone): (&str, Option<&str>, &str),
-) -> Line {
-    let (key, from) = (bare(name), quoted(&column.name));
+/// What a column is to be outside.
+pub(super) struct Outside<'a> {
+    /// The field's name.
+    pub(super) name: &'a str,
+    /// The public id in place of its values.
+    pub(super) id: Option<&'a str>,
+    /// The server's own time zone.
+    pub(super) zone: &'a str,
+}
+
+/// The line of a column that is no part of the key.
+pub(super) fn line(column: &ColumnFacts, (guess, seen): (&Guess, &Seen), outside: &Outside<'_>) -> Line {
+    let start = format!("{} = {{ from = {}", key(outside.name), quoted(&column.name));
     let told = |forms: String, why: String| Line::Told {
-        text: format!("{key} = {{ from = {from}{forms} }}"),
+        text: format!("{start}{forms} }}"),
         why: Some(why),
     };
-    let left = |forms: String, why: &str| Line::Left {
-        text: format!("{key} = {{ from = {from}{forms} }}"),
+    let left = |why: &str| Line::Left {
+        text: format!("{start} }}"),
         why: why.to_owned(),
     };
-    let null_when = |values: &[String]| match values {
-        [] => String::new(),
-        values => format!(", null_when = [{}]", list(values)),
-    };
     match guess {
-        Guess::Plain => plain(column, &key),
-        Guess::SoftDelete { .. } => left(String::new(), "guess: says which rows are deleted; `where` looks at it"),
+        Guess::Plain => plain(column, outside.name),
+        Guess::SoftDelete { .. } => left("guess: says which rows are deleted; `where` looks at it"),
         Guess::Flag { yes, no } => {
-            let codes = format!(", codes = {{ {} = true, {} = false }}", bare(yes), bare(no));
+            let codes = format!(", codes = {{ {} = true, {} = false }}", key(yes), key(no));
             told(codes, format!("guess: yes or no; seen: {}", counts(seen)))
         }
         Guess::Codes(values) => told(
@@ -103,7 +92,7 @@ pub(super) fn line(
             "guess: an integer that counts hundredths".to_owned(),
         ),
         Guess::Zoneless { null_when: none } => {
-            let forms = format!(", zone = {}{}", quoted(zone), null_when(none));
+            let forms = format!(", zone = {}{}", quoted(outside.zone), null_when(none));
             told(forms, "guess: a time without zone, read in the server's own".to_owned())
         }
         Guess::Digits {
@@ -111,7 +100,7 @@ pub(super) fn line(
             null_when: none,
         } => {
             let zone = if pattern.contains("HH") {
-                format!(", zone = {}", quoted(zone))
+                format!(", zone = {}", quoted(outside.zone))
             } else {
                 String::new()
             };
@@ -119,23 +108,62 @@ pub(super) fn line(
             told(forms, "guess: digits that are a date".to_owned())
         }
         Guess::Sentinel { null_when: none } => told(null_when(none), "guess: such days mean none".to_owned()),
-        Guess::Personal => left(
-            String::new(),
-            "guess: about a person; tell it only where a consumer needs it",
-        ),
-        Guess::Secret => left(String::new(), "guess: a secret; nobody's business"),
-        Guess::Unpublishable => left(String::new(), "generated: PostgreSQL does not send its values"),
-        Guess::Surrogate(_) => match id {
+        Guess::Personal => left("guess: about a person; tell it only where a consumer needs it"),
+        Guess::Secret => left("guess: a secret; nobody's business"),
+        Guess::Unpublishable => left("generated: PostgreSQL does not send its values"),
+        Guess::Surrogate(_) => match outside.id {
             Some(id) => Line::Told {
-                text: format!("{key} = {{ from = {from}, public_id = {} }}", quoted(id)),
+                text: format!("{start}, public_id = {} }}", quoted(id)),
                 why: None,
             },
-            None => left(
-                String::new(),
-                "a number that only the database knows; the key names the thing outside",
-            ),
+            None => left("a number that only the database knows; the key names the thing outside"),
         },
     }
+}
+
+/// The line of a column of the key: told whatever it is, and as it is, since two rows must not get one key.
+pub(super) fn key_line(column: &ColumnFacts, guess: &Guess, outside: &Outside<'_>) -> Line {
+    let start = format!("{} = {{ from = {}", key(outside.name), quoted(&column.name));
+    let told = |forms: String, why: Option<&str>| Line::Told {
+        text: format!("{start}{forms} }}"),
+        why: why.map(str::to_owned),
+    };
+    let id = outside.id.map(|id| format!(", public_id = {}", quoted(id)));
+    match guess {
+        Guess::Surrogate(_) => told(id.unwrap_or_default(), None),
+        Guess::Secret => told(
+            id.unwrap_or_default(),
+            Some("guess, decide: a secret, and part of the key: told as an id that says nothing of it"),
+        ),
+        Guess::Personal => told(
+            String::new(),
+            Some("guess, decide: about a person, and part of the key; a public_id in its place says nothing of them"),
+        ),
+        Guess::Codes(_) => told(
+            String::new(),
+            Some("guess, decide: letters that mean something; a key is told as it is"),
+        ),
+        // What a zone makes of local times can be the same moment twice.
+        Guess::Zoneless { .. } => told(
+            ", zone = \"none\"".to_owned(),
+            Some("guess, decide: a time without zone; in a key it is told as it stands"),
+        ),
+        Guess::Plain
+        | Guess::SoftDelete { .. }
+        | Guess::Flag { .. }
+        | Guess::Cents
+        | Guess::Digits { .. }
+        | Guess::Sentinel { .. }
+        | Guess::Unpublishable => plain(column, outside.name),
+    }
+}
+
+fn null_when(values: &[String]) -> String {
+    if values.is_empty() {
+        return String::new();
+    }
+    let list: Vec<String> = values.iter().map(|value| quoted(value)).collect();
+    format!(", null_when = [{}]", list.join(", "))
 }
 
 /// Words for letters: what nobody can guess is at least in lower case. What the database allows counts as seen.
@@ -148,16 +176,16 @@ fn codes(column: &ColumnFacts, values: &[(String, usize)]) -> String {
     }
     let pairs: Vec<String> = all
         .iter()
-        .map(|value| format!("{} = {}", bare(value), quoted(&value.to_lowercase())))
+        .map(|value| format!("{} = {}", key(value), quoted(&value.to_lowercase())))
         .collect();
     format!(", codes = {{ {} }}", pairs.join(", "))
 }
 
 /// A column as it is; by its name alone where that is no expression.
-fn plain(column: &ColumnFacts, key: &str) -> Line {
+fn plain(column: &ColumnFacts, name: &str) -> Line {
     let text = match is_simple(&column.name) {
-        true => format!("{key} = {}", quoted(&column.name)),
-        false => format!("{key} = {{ from = {} }}", quoted(&column.name)),
+        true => format!("{} = {}", key(name), quoted(&column.name)),
+        false => format!("{} = {{ from = {} }}", key(name), quoted(&column.name)),
     };
     Line::Told { text, why: None }
 }

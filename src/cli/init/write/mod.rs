@@ -5,13 +5,16 @@ use std::fmt::Write as _;
 
 use crate::cli::init::guess::Guess;
 use crate::cli::init::guess::table::Key;
-use crate::cli::init::guess::words::{entity, field, identifier, parts, prefix, topic};
+use crate::cli::init::guess::words::{field, identifier, parts, prefix};
 use crate::cli::init::survey::{Survey, Surveyed, rows_of};
-use crate::flow::table::TableName;
+use crate::cli::init::write::form::{Outside, key_line, line};
+use crate::cli::init::write::names::{Called, EVENTS, Names, free};
+use crate::cli::init::write::toml::{quoted, remark, table};
+use crate::flow::catalog::Access;
 
 mod form;
-
-use crate::cli::init::write::form::{Line, line};
+mod names;
+mod toml;
 
 /// What the config is to be called and where it reads.
 #[derive(Debug)]
@@ -32,62 +35,27 @@ pub(super) struct Written {
     pub(super) guesses: usize,
 }
 
-/// A string of TOML.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}
-
-/// Names of entities, each once: a table of another schema has it in front.
-fn names(survey: &Survey) -> BTreeMap<TableName, String> {
-    let mut found: BTreeMap<TableName, String> = BTreeMap::new();
-    for table in &survey.tables {
-        let name = &table.facts.name;
-        let short = entity(&name.name);
-        let taken = |wanted: &String| found.values().any(|other| other == wanted);
-        let long = if taken(&short) {
-            entity(&format!("{}_{}", name.schema, name.name))
-        } else {
-            short
-        };
-        let mut free = long.clone();
-        let mut number = 2;
-        while taken(&free) {
-            free = format!("{long}{number}");
-            number += 1;
-        }
-        found.insert(name.clone(), free);
-    }
-    found
-}
-
 /// Writes everything.
 pub(super) fn write(survey: &Survey, frame: &Frame<'_>) -> Written {
-    let names = names(survey);
-    let (mut out, mut sections) = (Written::default(), String::new());
-    let mut ids: BTreeMap<TableName, String> = BTreeMap::new();
-    for table in &survey.tables {
-        let name = names.get(&table.facts.name).cloned().unwrap_or_default();
-        let mut writer = Writer {
-            survey,
-            frame,
-            names: &names,
-            ids: &mut ids,
-            out: &mut out,
-        };
-        sections.push_str(&writer.entity(table, &name));
-    }
-    let mut text = head(frame);
-    for (table, id) in &ids {
+    let mut writer = Writer {
+        survey,
+        names: Names::of(survey.tables.iter().map(|table| &table.facts.name), frame.name),
+        out: Written::default(),
+    };
+    let sections: String = survey.tables.iter().map(|table| writer.entity(table)).collect();
+    let Writer { names, mut out, .. } = writer;
+    out.text = head(frame);
+    for (table, id) in &names.ids {
         let start: String = id.chars().filter(char::is_ascii_alphanumeric).take(3).collect();
         _ = write!(
-            text,
-            "\n# Numbers of {table} that only the database gives out are told as these ids: stable, and not to be guessed.\n\
+            out.text,
+            "\n# What only the database knows of {} is told as these ids: stable, and not to be guessed.\n\
              [public_id.{id}]\nsecret = {{ env = \"WALBRIDGE_ID_KEY\" }}   # decide: where the key is kept; `openssl rand -base64 32` \
-             makes one\nform = \"{start}_{{base32:20}}\"\n"
+             makes one\nform = \"{start}_{{base32:20}}\"\n",
+            remark(&table.to_string())
         );
     }
-    text.push_str(&sections);
-    out.text = text;
+    out.text.push_str(&sections);
     out
 }
 
@@ -115,92 +83,90 @@ fn head(frame: &Frame<'_>) -> String {
 
 struct Writer<'a> {
     survey: &'a Survey,
-    frame: &'a Frame<'a>,
-    names: &'a BTreeMap<TableName, String>,
-    /// Public ids that are used, by the table whose numbers they stand for.
-    ids: &'a mut BTreeMap<TableName, String>,
-    out: &'a mut Written,
+    names: Names,
+    out: Written,
 }
 
 impl Writer<'_> {
-    /// The name of the public id of a table's numbers.
-    fn id(&mut self, table: &TableName) -> String {
-        let name = self.names.get(table).cloned().unwrap_or_else(|| entity(&table.name));
-        self.ids
-            .entry(table.clone())
-            .or_insert_with(|| parts(&name).join("_"))
-            .clone()
-    }
-
-    fn entity(&mut self, table: &Surveyed, name: &str) -> String {
-        let facts = &table.facts;
-        let mut text = format!("\n# {}: {} looked at.\n", facts.name, rows_of(table));
-        let (fields, key) = self.fields(table);
-        let Some(key) = key.filter(|_| !fields.is_empty()) else {
-            _ = writeln!(
-                text,
-                "# decide: nothing proves what is unique here, so its rows cannot be told as states. A primary key, or a unique\n\
-                 # constraint over columns that are never null, would do."
-            );
-            return text;
+    fn entity(&mut self, of: &Surveyed) -> String {
+        let facts = &of.facts;
+        let mut text = format!("\n# {}: {} looked at.\n", remark(&facts.name.to_string()), rows_of(of));
+        text.push_str(&unseen(of));
+        let written = table(&facts.name).ok_or("a name with both a quote and a dot cannot stand in `table`".to_owned());
+        let (key, written) = match (key_columns(of), written) {
+            (Ok(key), Ok(written)) => (key, written),
+            (Err(why), _) | (_, Err(why)) => {
+                _ = writeln!(text, "# decide: {why}");
+                return text;
+            }
         };
+        let Called {
+            entity: name,
+            state_topic,
+            event_topic,
+        } = self.names.called(&facts.name).cloned().unwrap_or_default();
         self.out.entities += 1;
-        text.push_str(&several(table, name));
-        text.push_str(&of_identity(table));
-        _ = writeln!(text, "[entity.{name}]\ntable = {}", quoted(&facts.name.to_string()));
-        if let Some(alive) = table.guesses.iter().find_map(Guess::alive) {
+        text.push_str(&several(of, &name));
+        text.push_str(&of_identity(of));
+        _ = writeln!(text, "[entity.{name}]\ntable = {written}");
+        if let Some(alive) = of.guesses.iter().find_map(Guess::alive) {
             self.out.guesses += 1;
             _ = writeln!(text, "where = {}   # guess: others are deleted", quoted(alive));
         }
-        let state = format!("{}.{}", self.frame.name, topic(name));
-        let events = format!("{}.{}-events", self.frame.name, parts(name).join("-"));
+        let (fields, key) = self.fields(of, key);
         _ = writeln!(
             text,
             "key = {key}\nstate_topic = {}\nevent_topic = {}\n",
-            quoted(&state),
-            quoted(&events)
+            quoted(&state_topic),
+            quoted(&event_topic)
         );
-        _ = writeln!(text, "[entity.{name}.fields]");
-        fields.iter().for_each(|line| text.push_str(line));
+        _ = writeln!(text, "[entity.{name}.fields]\n{fields}");
         _ = writeln!(
             text,
-            "\n[entity.{name}.events]   # decide: what has happened, in the words of those who work with it\n\
-             {name}Created = {{ on = \"enters\" }}\n{name}Changed = {{ on = \"changes\" }}\n{name}Removed = {{ on = \"leaves\" }}"
+            "[entity.{name}.events]   # decide: what has happened, in the words of those who work with it"
         );
+        for (event, on) in EVENTS {
+            _ = writeln!(text, "{name}{event} = {{ on = \"{on}\" }}");
+        }
         text
     }
 
     /// The lines of the fields, and the key.
-    fn fields(&mut self, table: &Surveyed) -> (Vec<String>, Option<String>) {
-        let columns: Vec<&str> = table.facts.columns.iter().map(|column| column.name.as_str()).collect();
+    fn fields(&mut self, of: &Surveyed, key_columns: &[String]) -> (String, String) {
+        let columns: Vec<&str> = of.facts.columns.iter().map(|column| column.name.as_str()).collect();
         let prefix = prefix(&columns);
-        let key_columns: &[String] = match &table.key {
-            Key::Business(columns) | Key::Surrogate(columns) => columns,
-            Key::None => &[],
-        };
-        let (mut lines, mut key, mut used) = (Vec::new(), BTreeMap::new(), Vec::new());
-        for ((column, guess), seen) in table.facts.columns.iter().zip(&table.guesses).zip(&table.seen) {
+        let (mut lines, mut key, mut used) = (String::new(), BTreeMap::new(), Vec::new());
+        for ((column, guess), seen) in of.facts.columns.iter().zip(&of.guesses).zip(&of.seen) {
             let is_key = key_columns.contains(&column.name);
             let name = self.field_name((&column.name, guess), prefix.as_deref(), &mut used);
-            let told = guess.number_of().filter(|of| is_key || **of != table.facts.name);
-            let id = told.map(|of| self.id(of));
-            let found = line(column, (guess, seen), (&name, id.as_deref(), &self.survey.zone));
+            let told = match guess.number_of() {
+                None if is_key && *guess == Guess::Secret => Some(&of.facts.name),
+                other => other.filter(|table| is_key || **table != of.facts.name),
+            };
+            let id = told.map(|table| self.names.id(table));
+            let outside = Outside {
+                name: &name,
+                id: id.as_deref(),
+                zone: &self.survey.zone,
+            };
+            let found = match is_key {
+                true => key_line(column, guess, &outside),
+                false => line(column, (guess, seen), &outside),
+            };
             self.out.guesses += usize::from(found.is_guess());
-            if let Line::Told { .. } = found
-                && is_key
-            {
-                key.insert(column.name.clone(), name);
+            lines.push_str(&found.text());
+            if is_key {
+                key.insert(column.name.as_str(), name);
             }
-            lines.push(found.text());
         }
-        let key: Option<Vec<String>> = key_columns
+        let key: Vec<String> = key_columns
             .iter()
-            .map(|column| key.get(column).map(|name| quoted(name)))
+            .filter_map(|column| key.get(column.as_str()).map(|name| quoted(name)))
             .collect();
-        let key = key.filter(|key| !key.is_empty()).map(|key| match key.as_slice() {
+        let key = match key.as_slice() {
             [one] => one.clone(),
             several => format!("[{}]", several.join(", ")),
-        });
+        };
         (lines, key)
     }
 
@@ -211,51 +177,76 @@ impl Writer<'_> {
             && let Some(stem) = name.strip_suffix("Id")
             && !stem.is_empty()
         {
-            name = match self.names.get(of) {
-                Some(entity) if stem == parts(column).first().map_or("", String::as_str) => field(entity, None),
+            name = match self.names.called(of) {
+                Some(called) if stem == parts(column).first().map_or("", String::as_str) => field(&called.entity, None),
                 _ => stem.to_owned(),
             };
         }
-        let mut free = name.clone();
-        let mut number = 2;
-        while used.contains(&free) {
-            free = format!("{name}{number}");
-            number += 1;
-        }
+        let free = free(&name, "", |name| used.iter().any(|other| other == name));
         used.push(free.clone());
         free
     }
 }
 
+/// The columns of the key, or why there is none.
+fn key_columns(of: &Surveyed) -> Result<&[String], String> {
+    match &of.key {
+        Key::Business(columns) | Key::Other(columns) => Ok(columns),
+        Key::Untold(column) => Err(format!(
+            "all that is unique here holds {}, whose values cannot be told (generated, or a secret of a type\n\
+             # that has no public ids), so its rows cannot be told as states. A unique constraint over other columns that are never\n\
+             # null would do.",
+            remark(column)
+        )),
+        Key::None => Err(
+            "nothing proves what is unique here, so its rows cannot be told as states. A primary key, or a unique\n\
+             # constraint over columns that are never null, would do."
+                .to_owned(),
+        ),
+    }
+}
+
+/// Why no row was looked at, where that has a reason.
+fn unseen(of: &Surveyed) -> String {
+    match &of.facts.access {
+        Access::Granted => String::new(),
+        Access::Denied(_) => {
+            "# decide: this role may not read it, so all below is guessed by names and types alone.\n".to_owned()
+        }
+        Access::Hidden => {
+            "# decide: a policy may hide rows of it from this role, so all below is guessed by names and types alone.\n"
+                .to_owned()
+        }
+    }
+}
+
 /// Several things in one table: what an entity of each would be.
-fn several(table: &Surveyed, name: &str) -> String {
-    let Some(kinds) = &table.kinds else {
+fn several(of: &Surveyed, name: &str) -> String {
+    let Some(kinds) = &of.kinds else {
         return String::new();
     };
     let mut text = format!(
         "# guess: several things in one table, told apart by {}: only some of them have {}.\n# decide: an entity for each, such as",
-        kinds.column,
-        kinds.told_by.join(", ")
+        remark(&kinds.column),
+        remark(&kinds.told_by.join(", "))
     );
     for value in &kinds.values {
-        _ = write!(
-            text,
-            "\n#   [entity.{name}{value}] where = {}",
-            quoted(&format!("{} = '{value}'", identifier(&kinds.column)))
-        );
+        let is = format!("{} = '{}'", identifier(&kinds.column), value.replace('\'', "''"));
+        let word: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
+        _ = write!(text, "\n#   [entity.{name}{word}] where = {}", quoted(&is));
     }
     text.push('\n');
     text
 }
 
 /// What the events need of the old row, where the identity does not give it.
-fn of_identity(table: &Surveyed) -> String {
+fn of_identity(of: &Surveyed) -> String {
     use crate::flow::table::ReplicaIdentity;
-    if table.facts.identity.kind == ReplicaIdentity::Full {
+    if of.facts.identity.kind == ReplicaIdentity::Full {
         return String::new();
     }
     format!(
         "# decide: events of changes and removals need the old row: {}\n# or take these events out; `walbridge check` says what the rest needs.\n",
-        table.facts.name.full_identity_sql()
+        remark(&of.facts.name.full_identity_sql())
     )
 }

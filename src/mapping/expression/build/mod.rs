@@ -9,6 +9,8 @@ mod literal;
 mod operator;
 mod refusal;
 
+pub use refusal::is_reserved;
+
 use std::ops::Range;
 
 use sqlparser::ast::{BinaryOperator, Expr, Ident, UnaryOperator};
@@ -163,7 +165,7 @@ impl<'b> Builder<'b> {
             Some(_) => ident.value.clone(),
             None => ident.value.to_ascii_lowercase(),
         };
-        if qualifier.is_none() && name.quote_style.is_none() && refusal::is_reserved(&name.value) {
+        if qualifier.is_none() && name.quote_style.is_none() && is_reserved(&name.value) {
             let message = format!("\"{}\" is a reserved word", name.value);
             let hint = format!("a column of this name is written \"{}\" in double quotes", name.value);
             return Err(self.error(place, message, Some(&hint)));

@@ -17,7 +17,7 @@ const RESERVED: &str = " all analyse analyze and any array as asc asymmetric aut
     tablesample then to trailing true union unique user using variadic verbose when where window with ";
 
 /// Whether an unquoted name cannot be a column's.
-pub(super) fn is_reserved(name: &str) -> bool {
+pub fn is_reserved(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
     RESERVED.split_ascii_whitespace().any(|word| word == name)
 }
