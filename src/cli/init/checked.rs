@@ -64,3 +64,38 @@ pub(super) fn own_fault(count: usize) -> Finding {
         .because("this is a fault of walbridge; the config is written all the same")
         .repair("put right what the findings above name, and report them")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    const GOOD: &str = "[bridge]\nname = \"shop\"\n[source]\nurl = \"postgresql://a@h/d\"\n[kafka]\nbrokers = \"k:9092\"\n\
+        [public_id.o]\nsecret = { env = \"A_NAME_THAT_NOBODY_SETS\" }\nform = \"{base32:20}\"\n[entity.Order]\n\
+        table = \"public.ord\"\nkey = \"number\"\nstate_topic = \"shop.orders\"\n[entity.Order.fields]\n\
+        number = { from = \"no\", public_id = \"o\" }\n";
+
+    fn codes(text: &str) -> Vec<&'static str> {
+        let nothing = Catalog {
+            tables: BTreeMap::new(),
+            ctype: "C".to_owned(),
+            encoding: "UTF8".to_owned(),
+            nearest: BTreeMap::new(),
+        };
+        let faults = faults(text, Path::new("begun.toml"), &nothing);
+        faults.findings.iter().map(|finding| finding.code).collect()
+    }
+
+    #[test]
+    fn what_is_written_is_held_against_the_rules_and_against_the_catalogue() {
+        assert_eq!(
+            codes(&GOOD.replace("key = \"number\"", "key = größe")),
+            ["config.syntax"]
+        );
+        assert_eq!(
+            codes(&GOOD.replace("public_id = \"o\"", "null_when = \"0\"")),
+            ["config.key"]
+        );
+        assert_eq!(codes(GOOD), ["mapping.unknown_table"]);
+    }
+}
