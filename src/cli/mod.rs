@@ -80,6 +80,10 @@ struct ConfigFile {
     config: PathBuf,
 }
 
+/// How long a server may look for rows of one table, in s, where nobody says otherwise, and at most.
+const LOOK_SECONDS: u64 = 30;
+const LOOK_SECONDS_MAX: u64 = 3600;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum LogFormat {
     /// For people

@@ -1,13 +1,14 @@
 //! `walbridge init`: a starter config from the catalogue, with guesses that are marked as such.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 
 use crate::cli::init::survey::survey;
 use crate::cli::init::write::{Frame, write};
 use crate::cli::say::{complain, say};
-use crate::cli::{Exit, LogFormat, findings};
+use crate::cli::{Exit, LOOK_SECONDS, LOOK_SECONDS_MAX, LogFormat, findings};
 use crate::config::Sources;
 use crate::finding::{Cause, Finding};
 use crate::source::SourceError;
@@ -31,6 +32,9 @@ pub(super) struct Arguments {
     /// PEM file with the authorities that may vouch for the server
     #[arg(long, value_name = "FILE")]
     root_cert: Option<PathBuf>,
+    /// How long the server may look for rows of a table
+    #[arg(long, value_name = "N", default_value_t = LOOK_SECONDS, value_parser = clap::value_parser!(u64).range(1..=LOOK_SECONDS_MAX))]
+    look_seconds: u64,
     /// The name of the bridge [default: the database's]
     #[arg(long)]
     name: Option<String>,
@@ -66,7 +70,7 @@ fn begin(arguments: &Arguments) -> Result<Option<Finding>, SourceError> {
     };
     let named = Named::read("--source", &arguments.source, &trust)?;
     let (sql, Entered { url, database }) = named.enter()?;
-    let mut sampler = Sampler::begin(sql)?;
+    let mut sampler = Sampler::begin(sql, Duration::from_secs(arguments.look_seconds))?;
     let found = survey(&mut sampler, &arguments.schemas)?;
     if found.tables.is_empty() {
         return Ok(Some(no_tables(&database, &arguments.schemas)));

@@ -4,12 +4,13 @@ use crate::cli::init::guess::table::{Key, Kinds, key, kinds};
 use crate::cli::init::guess::values::Seen;
 use crate::cli::init::guess::{Guess, column};
 use crate::cli::say::complain;
-use crate::flow::catalog::{Access, Catalog, ColumnFacts, SqlType, TableFacts};
+use crate::flow::catalog::{Access, Catalog, TableFacts};
 use crate::source::SourceError;
-use crate::source::postgres::sample::{Look, Sampler};
+use crate::source::postgres::sample::{Sampler, Unseen};
 
-/// Rows of each table that are looked at.
+/// Rows of each table that are looked at; of a wide one fewer.
 const ROWS_MAX: u32 = 5_000;
+const CELLS_MAX: usize = 500_000;
 
 /// A table, and what it probably is.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub(super) struct Surveyed {
     pub(super) kinds: Option<Kinds>,
     /// Rows that were looked at.
     pub(super) rows: usize,
+    /// Why none was, where that has a reason.
+    pub(super) unseen: Option<String>,
 }
 
 /// Everything that was found.
@@ -35,7 +38,7 @@ pub(super) struct Survey {
     pub(super) zone: String,
 }
 
-/// Looks at all tables of these schemas, and says how far it is.
+/// Looks at all tables of these schemas, and says how far it is. A table whose rows are not to be seen does not end it.
 ///
 /// # Errors
 /// See [`SourceError`].
@@ -50,6 +53,9 @@ pub(super) fn survey(sampler: &mut Sampler, schemas: &[String]) -> Result<Survey
         let surveyed = look(sampler, facts)?;
         let (number, columns, rows) = (at + 1, facts.columns.len(), rows_of(&surveyed));
         complain!("{number:>3}/{count} {name}: {columns} columns, {rows} looked at");
+        if let Some(why) = &surveyed.unseen {
+            complain!("        guessed by names and types alone: {why}");
+        }
         tables.push(surveyed);
     }
     Ok(Survey {
@@ -70,14 +76,28 @@ pub(super) fn rows_of(table: &Surveyed) -> String {
 }
 
 fn look(sampler: &mut Sampler, facts: &TableFacts) -> Result<Surveyed, SourceError> {
-    let columns: Vec<&ColumnFacts> = facts.columns.iter().collect();
-    // Without the right to look, names and types are all there is to guess by.
-    let rows = match facts.access {
-        Access::Granted if !columns.is_empty() => sampler.texts(facts, (&columns, None), (Look::Spread, ROWS_MAX))?,
-        Access::Granted | Access::Denied(_) | Access::Hidden => Vec::new(),
+    let columns = facts.columns.len();
+    let (rows, unseen) = match facts.access {
+        Access::Denied(_) => (Vec::new(), Some("this role may not read it".to_owned())),
+        Access::Hidden => (
+            Vec::new(),
+            Some("a policy may hide rows of it from this role".to_owned()),
+        ),
+        Access::Granted if columns == 0 => (Vec::new(), None),
+        Access::Granted => {
+            let fit = CELLS_MAX.checked_div(columns).and_then(|rows| u32::try_from(rows).ok());
+            match sampler.spread(facts, fit.unwrap_or(ROWS_MAX).min(ROWS_MAX))? {
+                Ok(rows) => (rows, None),
+                Err(Unseen::Refused(why)) => (Vec::new(), Some(why)),
+                Err(Unseen::Late) => {
+                    let late = "the server did not show rows in time, as where another session has locked the table; \
+                         --look-seconds gives it more";
+                    (Vec::new(), Some(late.to_owned()))
+                }
+            }
+        }
     };
-    let rows = unpadded(rows, &columns);
-    let mut seen = vec![Seen::default(); columns.len()];
+    let mut seen = vec![Seen::default(); columns];
     for row in &rows {
         for (seen, value) in seen.iter_mut().zip(row) {
             if let Some(value) = value {
@@ -85,7 +105,8 @@ fn look(sampler: &mut Sampler, facts: &TableFacts) -> Result<Surveyed, SourceErr
             }
         }
     }
-    let guesses: Vec<Guess> = columns
+    let guesses: Vec<Guess> = facts
+        .columns
         .iter()
         .zip(&seen)
         .map(|(facts_of, seen)| column(&facts.name, facts_of, seen))
@@ -95,21 +116,8 @@ fn look(sampler: &mut Sampler, facts: &TableFacts) -> Result<Surveyed, SourceErr
         kinds: kinds(facts, &guesses, &rows),
         facts: facts.clone(),
         rows: rows.len(),
+        unseen,
         guesses,
         seen,
     })
-}
-
-/// The padding of `char(n)` is no part of its values; what else stands at the end of a text is.
-fn unpadded(mut rows: Vec<Vec<Option<String>>>, columns: &[&ColumnFacts]) -> Vec<Vec<Option<String>>> {
-    for row in &mut rows {
-        for (value, column) in row.iter_mut().zip(columns) {
-            if let Some(value) = value
-                && column.sql_type == SqlType::Bpchar
-            {
-                value.truncate(value.trim_end_matches(' ').len());
-            }
-        }
-    }
-    rows
 }

@@ -1,11 +1,13 @@
 //! `walbridge preview`: what would be told, without Kafka and without a trace in the database.
 
+use std::time::Duration;
+
 use clap::Args;
 
 use crate::bridge::BridgeError;
 use crate::cli::preview::document::{Named, document};
 use crate::cli::say::{complain, say};
-use crate::cli::{ConfigFile, Exit, LogFormat, findings, prepare};
+use crate::cli::{ConfigFile, Exit, LOOK_SECONDS, LOOK_SECONDS_MAX, LogFormat, findings, prepare};
 use crate::config::{self, Config, Loaded, Sources};
 use crate::encoding::Encoder;
 use crate::finding::{Cause, Finding, Severity};
@@ -14,10 +16,11 @@ use crate::flow::change::{Change, Transaction, Tuple};
 use crate::flow::event::{DomainEvent, Origin};
 use crate::flow::record::Records;
 use crate::mapping::compile::compile_what_fits;
+use crate::mapping::entity::Entity;
 use crate::mapping::plan::{Fitted, Mapping};
 use crate::mapping::tell::{At, Desk, Listener};
 use crate::source::SourceError;
-use crate::source::postgres::sample::{Look, Sample, Sampler};
+use crate::source::postgres::sample::{Sample, Sampler, Unseen};
 use crate::source::postgres::sql::Sql;
 
 mod document;
@@ -43,6 +46,9 @@ pub(super) struct Arguments {
     /// How many: rows of each entity [default: 5], or with --live records in all [default: until Ctrl-C]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
+    /// How long the server may look for rows of an entity
+    #[arg(long, value_name = "N", conflicts_with = "live", default_value_t = LOOK_SECONDS, value_parser = clap::value_parser!(u64).range(1..=LOOK_SECONDS_MAX))]
+    look_seconds: u64,
     /// Who may make a publication for --live where the config's is not there; dropped again at the end
     #[arg(long = "as", value_name = "URL", requires = "live")]
     administrator: Option<String>,
@@ -58,7 +64,7 @@ pub(super) fn preview(arguments: &Arguments, format: LogFormat) -> Exit {
     let ended = if arguments.live {
         live::follow(config, arguments.administrator.as_deref(), arguments.limit).map(|()| Exit::Done)
     } else {
-        from_tables(&config, arguments.limit.unwrap_or(ROWS), &sources)
+        from_tables(&config, arguments, &sources)
     };
     match ended {
         Ok(exit) => exit,
@@ -76,8 +82,11 @@ pub(super) fn preview(arguments: &Arguments, format: LogFormat) -> Exit {
 }
 
 /// Some rows of each entity; one that cannot be told is said, and the others go on.
-fn from_tables(config: &Config, limit: u64, sources: &Sources) -> Result<Exit, BridgeError> {
-    let mut sampler = Sampler::begin(Sql::connect(&config.source)?)?;
+fn from_tables(config: &Config, arguments: &Arguments, sources: &Sources) -> Result<Exit, BridgeError> {
+    let mut sampler = Sampler::begin(
+        Sql::connect(&config.source)?,
+        Duration::from_secs(arguments.look_seconds),
+    )?;
     let catalog = sampler.catalog(&config.source.table_names())?;
     let compiled = compile_what_fits(&config.entities, &catalog);
     // Rows as they stand can be shown where a change could not be told yet.
@@ -102,7 +111,7 @@ fn from_tables(config: &Config, limit: u64, sources: &Sources) -> Result<Exit, B
         },
         rank: OLD_RANK,
     };
-    let rows_max = u32::try_from(limit).unwrap_or(u32::MAX);
+    let rows_max = u32::try_from(arguments.limit.unwrap_or(ROWS)).unwrap_or(u32::MAX);
     let mut refused = Vec::new();
     for entity in &config.entities {
         let Some(facts) = catalog.tables.get(&entity.table) else {
@@ -113,7 +122,13 @@ fn from_tables(config: &Config, limit: u64, sources: &Sources) -> Result<Exit, B
             .columns(&entity.table)
             .filter_map(|names| column(facts, names))
             .collect();
-        let sample = sampler.sample(facts, (&columns, filter), (Look::First, rows_max))?;
+        let sample = match sampler.sample(facts, (&columns, filter), rows_max)? {
+            Ok(sample) => sample,
+            Err(why) => {
+                refused.push(not_seen(entity, &why, (filter, arguments.look_seconds)));
+                continue;
+            }
+        };
         let before = refused.len();
         let told = reader.tell(&entity.name, &sample, &mut refused);
         let not = refused.len() - before;
@@ -137,6 +152,29 @@ fn from_tables(config: &Config, limit: u64, sources: &Sources) -> Result<Exit, B
         );
     }
     Ok(if refused.is_empty() { Exit::Done } else { Exit::Halted })
+}
+
+/// Rows that were not shown, and what shows them: the same command again would not.
+fn not_seen(entity: &Entity, why: &Unseen, (filter, seconds): (Option<&str>, u64)) -> Finding {
+    let (name, table) = (&entity.name, &entity.table);
+    let found = |what: String| Finding::error(Cause::Surroundings, "preview.unseen", what).at(entity.place.clone());
+    let longer = seconds.saturating_mul(10).min(LOOK_SECONDS_MAX);
+    match (why, filter) {
+        (Unseen::Refused(why), _) => found(format!("the server does not show rows of {name}: {why}"))
+            .repair(format!("put right what keeps {table} from being read")),
+        (Unseen::Late, Some(_)) => found(format!("too few rows of {name} were found in {seconds} s"))
+            .because(format!("few rows of {table} satisfy `where` and no index leads to them, or another session has locked it"))
+            .repair(format!(
+                "let it look for fewer and longer: --limit 1 --look-seconds {longer}; or make an index of the columns in `where`; \
+                 or follow changes: --live"
+            )),
+        (Unseen::Late, None) => found(format!("no rows of {name} were shown in {seconds} s"))
+            .because(format!("another session has locked {table}, as ALTER TABLE does, or the server is that slow"))
+            .repair(format!(
+                "wait until that ends (SELECT pid, query FROM pg_stat_activity WHERE state <> 'idle' shows it), or let it look \
+                 longer: --look-seconds {longer}"
+            )),
+    }
 }
 
 /// A column by the mapping's name for it, or by its other name.

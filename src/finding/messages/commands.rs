@@ -40,6 +40,13 @@ pub(super) const COMMANDS: &[Message] = &[
         "run it again; where it is never reached, correct `url` in `[source]`, or make the server reachable from here",
     ),
     says(
+        "preview.unseen",
+        &[Error],
+        "the server did not show rows of an entity, or not in the time there was: few satisfy its `where`, or a lock is held",
+        "the other entities are shown; nothing was written anywhere but to the screen; exit 1",
+        "`--limit 1` with a longer `--look-seconds`, an index of the columns in `where`, or `--live`",
+    ),
+    says(
         "init.out",
         &[Error],
         "`init` cannot write where `--out` says: the file is there already, or its folder cannot be written to",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::world::World;
-use crate::world::line::finished;
+use crate::world::line::{self, finished};
 use crate::world::program;
 
 /// What the columns of a database are; those that are not named are what their type says.
@@ -271,4 +271,88 @@ fn what_is_no_url_is_refused_by_name_and_not_repeated() {
         );
         assert!(refused.out.is_empty(), "{refused}");
     }
+}
+
+/// A config that `init` begins for a world's database, with what it says.
+fn begun(world: &World, more: &[&str]) -> (String, line::Ended) {
+    let out = world.config().with_file_name("begun.toml");
+    let ended = finished(
+        program()
+            .args(["init", "--source", &world.url(), "-o"])
+            .arg(&out)
+            .args(more),
+    );
+    (std::fs::read_to_string(&out).unwrap_or_default(), ended)
+}
+
+#[test]
+fn a_sample_is_of_the_oldest_rows_and_of_the_newest() {
+    let Some(mut world) = World::new("init_spread") else {
+        return;
+    };
+    // Few rows a page, so that chance is left little room: of 90,000 rows about 450 pages are read, a third of them in each third.
+    world.run(
+        "CREATE TABLE shipment (id int PRIMARY KEY, sts char(1) NOT NULL) WITH (fillfactor = 10, autovacuum_enabled = false);
+         INSERT INTO shipment SELECT n, (ARRAY['A', 'M', 'Z'])[1 + (n - 1) / 30000] FROM generate_series(1, 90000) n",
+    );
+    // Where nobody has counted, the size of the table says how many there may be.
+    for (counted, least) in [("", 1), ("ANALYZE shipment", 1_000)] {
+        world.run(counted);
+        let (text, ended) = begun(&world, &[]);
+        assert_eq!(ended.code, 0, "{ended}");
+        let line = text.lines().find(|line| line.contains("\"sts\"")).unwrap();
+        let counts = line.rsplit_once("seen: ").unwrap().1.split(", ");
+        let seen: BTreeMap<&str, usize> = counts
+            .filter_map(|part| part.split_once(' '))
+            .map(|(code, count)| (code, count.parse().unwrap()))
+            .collect();
+        for third in ["\"A\"", "\"M\"", "\"Z\""] {
+            assert!(seen.get(third).is_some_and(|count| *count >= least), "{third}: {line}");
+        }
+        std::fs::remove_file(world.config().with_file_name("begun.toml")).unwrap();
+    }
+}
+
+#[test]
+fn a_table_that_shows_no_rows_is_said_and_the_others_are_written() {
+    let Some(mut world) = World::new("init_locked") else {
+        return;
+    };
+    world.run("CREATE TABLE after (id int PRIMARY KEY, flg char(1)); INSERT INTO after SELECT n, 'Y' FROM generate_series(1, 20) n");
+    let mut other = world.another_session();
+    other
+        .run("BEGIN; LOCK TABLE public.item IN ACCESS EXCLUSIVE MODE")
+        .unwrap();
+    let (text, ended) = begun(&world, &["--look-seconds", "1"]);
+    assert_eq!(ended.code, 0, "{ended}");
+    for said in [&text, &ended.err] {
+        assert!(
+            said.contains("guessed by names and types alone: the server did not show rows in time"),
+            "{said}"
+        );
+    }
+    assert!(
+        text.contains("[entity.Item]") && text.contains("[entity.After]"),
+        "{text}"
+    );
+    assert!(text.contains("# public.after: 20 rows looked at."), "{text}");
+    other.run("ROLLBACK").unwrap();
+}
+
+#[test]
+fn what_nothing_can_be_written_of_is_said() {
+    let Some(mut world) = World::new("init_nothing") else {
+        return;
+    };
+    let (text, ended) = begun(&world, &["sails"]);
+    assert_eq!((ended.code, text.as_str()), (2, ""), "{ended}");
+    assert!(ended.err.contains("no table is in sails of the database"), "{ended}");
+    let (_, ended) = begun(&world, &["--name", "My Shop"]);
+    assert_eq!(ended.code, 2, "{ended}");
+    assert!(ended.err.contains("--name my_shop"), "{ended}");
+    world.run("ALTER TABLE item DROP CONSTRAINT item_pkey");
+    let (text, ended) = begun(&world, &[]);
+    assert_eq!(ended.code, 1, "{ended}");
+    assert!(ended.err.contains("has a key, so there is no entity yet"), "{ended}");
+    assert!(text.contains("# decide: nothing proves what is unique here"), "{text}");
 }

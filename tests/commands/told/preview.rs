@@ -62,6 +62,32 @@ fn rows_are_shown_as_they_would_be_told() {
 }
 
 #[test]
+fn an_entity_whose_rows_are_not_found_in_time_does_not_end_the_others() {
+    let Some(mut world) = alone("preview_rare") else { return };
+    world.run("INSERT INTO item SELECT n, 'P', 'l', n FROM generate_series(1, 3) n; CREATE TABLE slow (id int PRIMARY KEY, n int)");
+    world.run("INSERT INTO slow VALUES (1, 1)");
+    let mut other = world.another_session();
+    let rare = "[entity.Rare]\ntable = \"public.slow\"\nwhere = \"n > 5\"\nkey = \"id\"\nstate_topic = \"rare\"\n\
+        [entity.Rare.fields]\nid = \"id\"\n";
+    world.configure(|text| {
+        let (before, item) = text.split_once("[entity.Item]").unwrap();
+        format!("{before}{rare}[entity.Item]{item}")
+    });
+    other
+        .run("BEGIN; LOCK TABLE public.slow IN ACCESS EXCLUSIVE MODE")
+        .unwrap();
+    let shown = world.call("preview", &["--look-seconds", "1"]);
+    other.run("ROLLBACK").unwrap();
+    assert_eq!(shown.code, 1, "{shown}");
+    assert_eq!(shown.out.lines().count(), 3, "{shown}");
+    assert!(shown.err.contains("too few rows of Rare were found in 1 s"), "{shown}");
+    assert!(
+        shown.err.contains("--limit 1 --look-seconds 10") && !shown.err.contains("run it again"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn a_row_that_cannot_be_told_is_said_and_the_others_are_shown() {
     let Some(mut world) = alone("preview_poison") else {
         return;

@@ -10,7 +10,6 @@ use crate::cli::init::survey::{Survey, Surveyed, rows_of};
 use crate::cli::init::write::form::{Outside, key_line, line};
 use crate::cli::init::write::names::{Called, EVENTS, Names, free};
 use crate::cli::init::write::toml::{quoted, remark, table};
-use crate::flow::catalog::Access;
 
 mod form;
 mod names;
@@ -208,16 +207,12 @@ fn key_columns(of: &Surveyed) -> Result<&[String], String> {
 
 /// Why no row was looked at, where that has a reason.
 fn unseen(of: &Surveyed) -> String {
-    match &of.facts.access {
-        Access::Granted => String::new(),
-        Access::Denied(_) => {
-            "# decide: this role may not read it, so all below is guessed by names and types alone.\n".to_owned()
-        }
-        Access::Hidden => {
-            "# decide: a policy may hide rows of it from this role, so all below is guessed by names and types alone.\n"
-                .to_owned()
-        }
-    }
+    of.unseen.as_ref().map_or_else(String::new, |why| {
+        format!(
+            "# decide: all below is guessed by names and types alone: {}.\n",
+            remark(why)
+        )
+    })
 }
 
 /// Several things in one table: what an entity of each would be.

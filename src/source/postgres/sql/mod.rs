@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, Row, SimpleQueryMessage};
+use tokio_postgres::{Client, Config, Row};
 
 use crate::finding::{Cause, Finding};
 use crate::secret::{Revealed, Secret};
@@ -18,6 +18,7 @@ pub(in crate::source::postgres) mod entrance;
 mod open;
 pub mod quote;
 mod refusal;
+pub mod texts;
 mod wary;
 
 pub(crate) use crate::source::postgres::sql::refusal::{Refusal, password_missing, refusal, tls_unsupported};
@@ -117,16 +118,8 @@ impl Sql {
     ///
     /// # Errors
     /// As [`Sql::ask`].
-    pub fn simple(&mut self, sql: &str) -> Result<Vec<Vec<Option<String>>>, SourceError> {
-        let messages = within(&self.runtime, ANSWER_MAX, self.client.simple_query(sql))?;
-        let mut rows = Vec::new();
-        for message in messages {
-            if let SimpleQueryMessage::Row(row) = message {
-                let values = (0..row.len()).map(|at| Ok(row.try_get(at)?.map(str::to_owned)));
-                rows.push(values.collect::<Result<_, _>>().map_err(unreadable)?);
-            }
-        }
-        Ok(rows)
+    pub fn simple(&mut self, sql: &str) -> Result<texts::Texts, SourceError> {
+        self.texts(sql, ANSWER_MAX).map_err(|refusal| refusal.error)
     }
 
     /// As [`Sql::simple`], for what has one row.
@@ -151,15 +144,6 @@ impl Sql {
             Err(_) => Err(Refusal::silent()),
         }
     }
-}
-
-/// A value that is no text of ours, as a database without an encoding may hold.
-fn unreadable(error: tokio_postgres::Error) -> SourceError {
-    let what = format!("an answer of PostgreSQL is no UTF-8 text: {error}");
-    halt(
-        Finding::error(Cause::Surroundings, "source.answer_not_utf8", what)
-            .repair("UPDATE the value, or name another key"),
-    )
 }
 
 /// Reads one value of a row.
