@@ -190,6 +190,11 @@ fn errors(findings: &[Finding]) -> String {
     }
 }
 
+/// Whether `zone` of a field can name this time zone.
+pub fn is_zone(name: &str) -> bool {
+    resolve::is_zone(name)
+}
+
 /// Loads a config and what it includes, and sees that its secrets can be read.
 ///
 /// # Errors

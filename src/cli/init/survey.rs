@@ -3,7 +3,9 @@
 use crate::cli::init::guess::table::{Key, Kinds, key, kinds};
 use crate::cli::init::guess::values::Seen;
 use crate::cli::init::guess::{Guess, column};
+use crate::cli::init::write::remark;
 use crate::cli::say::complain;
+use crate::config::is_zone;
 use crate::flow::catalog::{Access, Catalog, TableFacts};
 use crate::source::SourceError;
 use crate::source::postgres::sample::{Sampler, Unseen};
@@ -34,8 +36,8 @@ pub(super) struct Survey {
     pub(super) tables: Vec<Surveyed>,
     /// What the catalogue says of them.
     pub(super) catalog: Catalog,
-    /// The server's own time zone.
-    pub(super) zone: String,
+    /// The server's own time zone; none where it has no name that a config may say.
+    pub(super) zone: Option<String>,
 }
 
 /// Looks at all tables of these schemas, and says how far it is. A table whose rows are not to be seen does not end it.
@@ -44,6 +46,12 @@ pub(super) struct Survey {
 /// See [`SourceError`].
 pub(super) fn survey(sampler: &mut Sampler, schemas: &[String]) -> Result<Survey, SourceError> {
     let names = sampler.tables(schemas)?;
+    for empty in schemas
+        .iter()
+        .filter(|schema| !names.iter().any(|name| name.schema == **schema))
+    {
+        complain!("no table is in the schema {empty}");
+    }
     let catalog = sampler.catalog(&names)?;
     let (mut tables, count) = (Vec::new(), names.len());
     for (at, name) in names.iter().enumerate() {
@@ -52,6 +60,7 @@ pub(super) fn survey(sampler: &mut Sampler, schemas: &[String]) -> Result<Survey
         };
         let surveyed = look(sampler, facts)?;
         let (number, columns, rows) = (at + 1, facts.columns.len(), rows_of(&surveyed));
+        let name = remark(&name.to_string());
         complain!("{number:>3}/{count} {name}: {columns} columns, {rows} looked at");
         if let Some(why) = &surveyed.unseen {
             complain!("        guessed by names and types alone: {why}");
@@ -61,7 +70,7 @@ pub(super) fn survey(sampler: &mut Sampler, schemas: &[String]) -> Result<Survey
     Ok(Survey {
         tables,
         catalog,
-        zone: sampler.zone()?,
+        zone: Some(sampler.zone()?).filter(|zone| is_zone(zone)),
     })
 }
 
@@ -88,7 +97,7 @@ fn look(sampler: &mut Sampler, facts: &TableFacts) -> Result<Surveyed, SourceErr
             let fit = CELLS_MAX.checked_div(columns).and_then(|rows| u32::try_from(rows).ok());
             match sampler.spread(facts, fit.unwrap_or(ROWS_MAX).min(ROWS_MAX))? {
                 Ok(rows) => (rows, None),
-                Err(Unseen::Refused(why)) => (Vec::new(), Some(why)),
+                Err(Unseen::Refused { why, .. }) => (Vec::new(), Some(why)),
                 Err(Unseen::Late) => {
                     let late = "the server did not show rows in time, as where another session has locked the table; \
                          --look-seconds gives it more";

@@ -160,8 +160,10 @@ fn not_seen(entity: &Entity, why: &Unseen, (filter, seconds): (Option<&str>, u64
     let found = |what: String| Finding::error(Cause::Surroundings, "preview.unseen", what).at(entity.place.clone());
     let longer = seconds.saturating_mul(10).min(LOOK_SECONDS_MAX);
     match (why, filter) {
-        (Unseen::Refused(why), _) => found(format!("the server does not show rows of {name}: {why}"))
-            .repair(format!("put right what keeps {table} from being read")),
+        (Unseen::Refused { why, repair }, _) => {
+            let repair = repair.clone().unwrap_or_else(|| format!("put right what keeps {table} from being read"));
+            found(format!("the server does not show rows of {name}: {why}")).repair(repair)
+        }
         (Unseen::Late, Some(_)) => found(format!("too few rows of {name} were found in {seconds} s"))
             .because(format!("few rows of {table} satisfy `where` and no index leads to them, or another session has locked it"))
             .repair(format!(

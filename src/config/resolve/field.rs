@@ -102,9 +102,7 @@ fn field(name: &str, node: &Node<'_>, report: &mut Report<'_>) -> Option<Field> 
 
 fn zone(node: &Node<'_>, report: &mut Report<'_>) -> Option<Located> {
     let found = node.located(report)?;
-    // PostgreSQL reads such a word as an abbreviation, which is one offset all the year, where it also is a zone's name.
-    let word = found.text.len() < 5 && found.text.bytes().all(|byte| byte.is_ascii_uppercase());
-    if word && !["UTC", "GMT"].contains(&found.text.as_str()) {
+    if is_abbreviation(&found.text) {
         let what = format!("{} cannot be {:?}: an abbreviation", node.path(), found.text);
         let finding = node.error("config.value", what);
         report.push(
@@ -120,6 +118,16 @@ fn zone(node: &Node<'_>, report: &mut Report<'_>) -> Option<Located> {
         return None;
     }
     Some(found)
+}
+
+/// PostgreSQL reads such a word as an abbreviation, which is one offset all the year, where it also is a zone's name.
+fn is_abbreviation(zone: &str) -> bool {
+    zone.len() < 5 && zone.bytes().all(|byte| byte.is_ascii_uppercase()) && !["UTC", "GMT"].contains(&zone)
+}
+
+/// Whether `zone` can name it.
+pub(in crate::config) fn is_zone(name: &str) -> bool {
+    !is_abbreviation(name) && jiff::tz::TimeZone::get(name).is_ok()
 }
 
 fn null_when(node: &Node<'_>, report: &mut Report<'_>) -> Vec<String> {

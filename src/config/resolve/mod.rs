@@ -20,6 +20,8 @@ mod public_id;
 mod sections;
 mod source;
 
+pub(super) use field::is_zone;
+
 /// Reads the file and what it includes; no config where it cannot be read at all.
 pub(super) fn resolve(path: &Path, report: &mut Report<'_>) -> (Option<Config>, Vec<Text>) {
     match read(path, report) {

@@ -36,7 +36,12 @@ pub enum Unseen {
     /// They were not found in the time there was.
     Late,
     /// The server does not show them.
-    Refused(String),
+    Refused {
+        /// What it said.
+        why: String,
+        /// What would have it show them, where that is known.
+        repair: Option<String>,
+    },
 }
 
 /// Which columns of a table, and the condition of its rows.
@@ -190,8 +195,11 @@ fn unseen(refusal: Refusal) -> Result<Unseen, SourceError> {
     match (state.as_str(), error) {
         ("57014", _) => Ok(Unseen::Late),
         (state, error) if state.is_empty() || state.starts_with("08") || state.starts_with("57P") => Err(error),
-        (_, SourceError::Halt(finding)) => Ok(Unseen::Refused(finding.what.clone())),
-        (_, SourceError::Transient(why)) => Ok(Unseen::Refused(why)),
+        (_, SourceError::Halt(finding)) => Ok(Unseen::Refused {
+            why: finding.what.clone(),
+            repair: finding.repair,
+        }),
+        (_, SourceError::Transient(why)) => Ok(Unseen::Refused { why, repair: None }),
     }
 }
 

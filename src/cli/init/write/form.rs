@@ -61,8 +61,21 @@ pub(super) struct Outside<'a> {
     pub(super) name: &'a str,
     /// The public id in place of its values.
     pub(super) id: Option<&'a str>,
-    /// The server's own time zone.
-    pub(super) zone: &'a str,
+    /// The server's own time zone, where it has a name.
+    pub(super) zone: Option<&'a str>,
+}
+
+impl Outside<'_> {
+    /// The zone of a local time, and what is to be said of it.
+    fn zoned(&self) -> (String, &'static str) {
+        match self.zone {
+            Some(zone) => (quoted(zone), "read in the server's own"),
+            None => (
+                quoted("none"),
+                "decide: the server's own is no place, such as Europe/Berlin, so it is told as it stands",
+            ),
+        }
+    }
 }
 
 /// The line of a column that is no part of the key.
@@ -92,20 +105,20 @@ pub(super) fn line(column: &ColumnFacts, (guess, seen): (&Guess, &Seen), outside
             "guess: an integer that counts hundredths".to_owned(),
         ),
         Guess::Zoneless { null_when: none } => {
-            let forms = format!(", zone = {}{}", quoted(outside.zone), null_when(none));
-            told(forms, "guess: a time without zone, read in the server's own".to_owned())
+            let (zone, why) = outside.zoned();
+            let forms = format!(", zone = {zone}{}", null_when(none));
+            told(forms, format!("guess: a time without zone, {why}"))
         }
         Guess::Digits {
             pattern,
             null_when: none,
         } => {
-            let zone = if pattern.contains("HH") {
-                format!(", zone = {}", quoted(outside.zone))
-            } else {
-                String::new()
+            let (zone, why) = match (pattern.contains("HH"), outside.zoned()) {
+                (true, (zone, why)) => (format!(", zone = {zone}"), format!(", {why}")),
+                (false, _) => (String::new(), String::new()),
             };
             let forms = format!(", parse = {}{zone}{}", quoted(pattern), null_when(none));
-            told(forms, "guess: digits that are a date".to_owned())
+            told(forms, format!("guess: digits that are a date{why}"))
         }
         Guess::Sentinel { null_when: none } => told(null_when(none), "guess: such days mean none".to_owned()),
         Guess::Personal => left("guess: about a person; tell it only where a consumer needs it"),

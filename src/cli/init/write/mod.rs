@@ -9,11 +9,15 @@ use crate::cli::init::guess::words::{field, identifier, parts, prefix};
 use crate::cli::init::survey::{Survey, Surveyed, rows_of};
 use crate::cli::init::write::form::{Outside, key_line, line};
 use crate::cli::init::write::names::{Called, EVENTS, Names, free};
-use crate::cli::init::write::toml::{quoted, remark, table};
+use crate::cli::init::write::toml::{quoted, table};
+use crate::flow::catalog::TableKind;
+use crate::flow::table::{ReplicaIdentity, TableName};
 
 mod form;
 mod names;
 mod toml;
+
+pub(super) use crate::cli::init::write::toml::remark;
 
 /// What the config is to be called and where it reads.
 #[derive(Debug)]
@@ -108,9 +112,11 @@ impl Writer<'_> {
         text.push_str(&several(of, &name));
         text.push_str(&of_identity(of));
         _ = writeln!(text, "[entity.{name}]\ntable = {written}");
-        if let Some(alive) = of.guesses.iter().find_map(Guess::alive) {
+        let alive: Vec<&str> = of.guesses.iter().filter_map(Guess::alive).collect();
+        if !alive.is_empty() {
             self.out.guesses += 1;
-            _ = writeln!(text, "where = {}   # guess: others are deleted", quoted(alive));
+            let alive = quoted(&alive.join(" and "));
+            _ = writeln!(text, "where = {alive}   # guess: others are deleted");
         }
         let (fields, key) = self.fields(of, key);
         _ = writeln!(
@@ -146,7 +152,7 @@ impl Writer<'_> {
             let outside = Outside {
                 name: &name,
                 id: id.as_deref(),
-                zone: &self.survey.zone,
+                zone: self.survey.zone.as_deref(),
             };
             let found = match is_key {
                 true => key_line(column, guess, &outside),
@@ -234,14 +240,34 @@ fn several(of: &Surveyed, name: &str) -> String {
     text
 }
 
-/// What the events need of the old row, where the identity does not give it.
+/// Statements that are shown; a table may have thousands of partitions.
+const STATEMENTS_MAX: usize = 3;
+
+/// What the events need of the old row, where the identity does not give it: of a partitioned table that of its partitions.
 fn of_identity(of: &Surveyed) -> String {
-    use crate::flow::table::ReplicaIdentity;
-    if of.facts.identity.kind == ReplicaIdentity::Full {
+    let facts = &of.facts;
+    let parts = facts.leaves.iter().map(|leaf| (&leaf.name, &leaf.identity));
+    let own = std::iter::once((&facts.name, &facts.identity)).filter(|_| facts.kind != TableKind::Partitioned);
+    let weak: Vec<&TableName> = parts
+        .chain(own)
+        .filter(|(_, identity)| identity.kind != ReplicaIdentity::Full)
+        .map(|(name, _)| name)
+        .collect();
+    if weak.is_empty() {
         return String::new();
     }
+    let shown: Vec<String> = weak
+        .iter()
+        .take(STATEMENTS_MAX)
+        .map(|name| remark(&name.full_identity_sql()))
+        .collect();
+    let rest = match weak.len().saturating_sub(STATEMENTS_MAX) {
+        0 => String::new(),
+        rest => format!("\n# and so for its {rest} other partitions,"),
+    };
     format!(
-        "# decide: events of changes and removals need the old row: {}\n# or take these events out; `walbridge check` says what the rest needs.\n",
-        remark(&of.facts.name.full_identity_sql())
+        "# decide: events of changes and removals need the old row: {}{rest}\n\
+         # or take these events out; `walbridge check` says what the rest needs.\n",
+        shown.join("\n# ")
     )
 }

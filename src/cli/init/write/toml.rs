@@ -22,7 +22,7 @@ fn string(text: &str) -> String {
 }
 
 /// What stands in a comment, which ends with its line.
-pub(super) fn remark(text: &str) -> String {
+pub(in crate::cli::init) fn remark(text: &str) -> String {
     let shown = |letter: char| match letter.is_control() {
         true => letter.escape_default().to_string(),
         false => letter.to_string(),
