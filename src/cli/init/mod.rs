@@ -1,5 +1,6 @@
 //! `walbridge init`: a starter config from the catalogue, with guesses that are marked as such.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::source::postgres::sql::anew::{Entered, Named};
 
 mod checked;
 mod guess;
+mod options;
 mod survey;
 mod write;
 
@@ -48,7 +50,7 @@ pub(super) fn init(arguments: &Arguments, format: LogFormat) -> Exit {
     let stopped = match begin(arguments) {
         Ok(None) => return Exit::Done,
         Ok(Some(stopped)) => stopped,
-        Err(SourceError::Halt(finding)) => *finding,
+        Err(SourceError::Halt(finding)) => options::without_config(*finding),
         Err(SourceError::Transient(why)) => {
             let what = "cannot look at the legacy database";
             let finding = Finding::error(Cause::Surroundings, "source.unreachable", what);
@@ -85,8 +87,12 @@ fn begin(arguments: &Arguments) -> Result<Option<Finding>, SourceError> {
     let written = write(&found, &frame);
     match &arguments.out {
         None => say!("{}", written.text),
-        Some(out) => std::fs::write(out, &written.text)
-            .map_err(|error| refused(format!("cannot write {}: {error}", out.display()), "name another file"))?,
+        Some(out) => store(out, &written.text).map_err(|error| {
+            // It took long to find out; who reads this can keep it.
+            say!("{}", written.text);
+            let what = format!("cannot write {}: {error}; so it is on stdout", out.display());
+            refused(what, "name another file, or keep what was printed")
+        })?,
     }
     let (tables, entities, guesses) = (found.tables.len(), written.entities, written.guesses);
     complain!("\n{tables} tables, {entities} entities, {guesses} guesses to look at: grep -nE 'guess|decide' FILE");
@@ -101,6 +107,12 @@ fn begin(arguments: &Arguments) -> Result<Option<Finding>, SourceError> {
     }
     complain!("next: walbridge check --offline -c FILE, then walbridge preview -c FILE");
     Ok(None)
+}
+
+/// Writes a file that is not there.
+fn store(out: &Path, text: &str) -> std::io::Result<()> {
+    let mut file = std::fs::File::create_new(out)?;
+    file.write_all(text.as_bytes())
 }
 
 fn refused(what: String, repair: &str) -> SourceError {

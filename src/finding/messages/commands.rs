@@ -50,7 +50,7 @@ pub(super) const COMMANDS: &[Message] = &[
         "init.out",
         &[Error],
         "`init` cannot write where `--out` says: the file is there already, or its folder cannot be written to",
-        "nothing was written; no file is overwritten; exit 2",
+        "no file is overwritten; what could not be stored at the end is on stdout; exit 2",
         "name another file",
     ),
     says(

@@ -36,6 +36,19 @@ fn no_file_is_written_over_and_no_password_gets_into_one() {
     assert_eq!(again.code, 2, "{again}");
     assert!(again.err.contains("is there already"), "{again}");
     assert_eq!(std::fs::read_to_string(&out).unwrap(), "mine");
+    let nowhere = out.with_file_name("no folder").join("begun.toml");
+    let lost = finished(program().args(["init", "--source", &url, "-o"]).arg(&nowhere));
+    assert_eq!(lost.code, 2, "{lost}");
+    assert!(
+        lost.out.contains("[entity.Other]") && lost.err.contains("so it is on stdout"),
+        "{lost}"
+    );
+    let wrong = finished(program().args(["init", "--source", &format!("{front}postgres@{address}/nowhere")]));
+    assert_eq!(wrong.code, 1, "{wrong}");
+    assert!(
+        wrong.err.contains("name an existing database in the URL of --source"),
+        "{wrong}"
+    );
     let away = finished(program().args(["init", "--source", "postgresql://a:hunter2@127.0.0.1:1/x"]));
     assert_eq!(away.code, 1, "{away}");
     assert!(
