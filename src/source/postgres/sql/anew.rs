@@ -9,7 +9,8 @@ use tokio_postgres::config::TargetSessionAttrs;
 use crate::finding::{Cause, Finding};
 use crate::source::SourceError;
 use crate::source::postgres::settings::{Address, Login, Tls, Trust};
-use crate::source::postgres::sql::{Sql, get, halt, open};
+use crate::source::postgres::sql::open::{self, EXAMPLE};
+use crate::source::postgres::sql::{Sql, get, halt};
 
 /// A way to a database that somebody named by a URL.
 pub struct Named {
@@ -37,8 +38,7 @@ impl Named {
         // The driver takes what stands before the first `@` for the login, and the rest for the host.
         let login = rest.split_once('@').map_or("", |(login, _)| login);
         let user = login.split(':').next().unwrap_or_default();
-        let read = open::of_url(url, trust);
-        let (config, login) = read.map_err(|_| refused(format!("cannot read the URL of {option}"), EXAMPLE))?;
+        let (config, login) = open::of_url(option, url, trust)?;
         let is_odd = |host: &Address| matches!(host, Address::Tcp { host, .. } if host.contains(['@', '/', '?', '#']));
         if user.contains(['/', '?']) || login.hosts.iter().any(is_odd) {
             let what = format!("the URL of {option} holds an @ that is no end of the login");
@@ -46,11 +46,6 @@ impl Named {
                 what,
                 "write %40 for an @ of the password, or let it stand in PGPASSWORD",
             ));
-        }
-        let is_blank = |host: &Address| matches!(host, Address::Tcp { host, .. } if host.is_empty());
-        if login.hosts.is_empty() || login.hosts.iter().any(is_blank) {
-            let what = format!("the URL of {option} names no host");
-            return Err(refused(what, OF_A_SOCKET));
         }
         Ok(Self { config, login })
     }
@@ -81,11 +76,6 @@ pub struct Entered {
     /// The database's name.
     pub database: String,
 }
-
-const EXAMPLE: &str = "postgresql://USER@HOST:PORT/DATABASE?sslmode=verify-full";
-
-const OF_A_SOCKET: &str = "postgresql://USER@HOST/DATABASE; a Unix socket is named by its folder: \
-     postgresql://USER@%2Fvar%2Frun%2Fpostgresql/DATABASE";
 
 /// As `url` in `[source]` takes it, with what differs from what is taken for granted there.
 fn written((user, database): (&str, &str), hosts: &[Address], (tls, target): (Tls, TargetSessionAttrs)) -> String {

@@ -64,7 +64,7 @@ impl Sql {
     /// # Errors
     /// As [`Sql::connect`]; a URL that cannot be read is a halt (it is never repeated: it may hold a password).
     pub fn connect_as(url: &str, trust: &Trust) -> Result<Self, SourceError> {
-        let (config, login) = open::of_url(url, trust)?;
+        let (config, login) = open::of_url("--as", url, trust)?;
         open::open(config, &login)
     }
 

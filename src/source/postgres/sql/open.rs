@@ -28,6 +28,12 @@ const SESSION: &str = "SET statement_timeout = 0; SET lock_timeout = 0; SET idle
      SET search_path = pg_catalog; SET client_encoding = 'UTF8'; SET standard_conforming_strings = on; \
      SELECT set_config(name, '0', false) FROM pg_settings WHERE name IN ('idle_session_timeout', 'transaction_timeout')";
 
+pub(super) const EXAMPLE: &str = "postgresql://USER@HOST:PORT/DATABASE?sslmode=verify-full; in each part / ? # @ are \
+     written %2F %3F %23 %40";
+
+const OF_A_SOCKET: &str = "postgresql://USER@HOST/DATABASE; a Unix socket is named by its folder: \
+     postgresql://USER@%2Fvar%2Frun%2Fpostgresql/DATABASE";
+
 /// Opens a session at the first host that will do.
 ///
 /// # Errors
@@ -137,34 +143,28 @@ where
     }
 }
 
-/// Reads a URL as libpq would, with `PGPASSWORD` where it holds no password.
+/// Reads the URL of an option as libpq would, with `PGPASSWORD` where it holds no password.
 ///
 /// # Errors
 /// A halt where it cannot be read; it is not repeated.
-pub(super) fn of_url(url: &str, trust: &Trust) -> Result<(Config, Login), SourceError> {
+pub(super) fn of_url(option: &str, url: &str, trust: &Trust) -> Result<(Config, Login), SourceError> {
     let (url, mode) = without(url, "sslmode=");
     let (url, root_cert) = without(&url, "sslrootcert=");
-    let wrong = |what, repair| halt(Finding::error(Cause::Config, "source.url", what).repair(repair));
-    let unreadable = || {
-        let repair = "postgresql://USER@HOST:PORT/DATABASE?sslmode=verify-full; in each part / ? # @ are written \
-                      %2F %3F %23 %40";
-        wrong("cannot read the URL of --as", repair)
-    };
+    let wrong = |what: String, repair| halt(Finding::error(Cause::Config, "source.url", what).repair(repair));
+    let unreadable = || wrong(format!("cannot read the URL of {option}"), EXAMPLE);
     let mut config: Config = url.parse().map_err(|_| unreadable())?;
     if config.get_password().is_none()
         && let Ok(password) = std::env::var("PGPASSWORD")
     {
         config.password(password);
     }
-    if config.get_hosts().is_empty() {
-        let repair = "postgresql://USER@HOST:PORT/DATABASE, or for a Unix socket ?host=/var/run/postgresql";
-        return Err(wrong("the URL names no host", repair));
+    let is_blank = |host: &Host| matches!(host, Host::Tcp(host) if host.is_empty());
+    if config.get_hosts().is_empty() || config.get_hosts().iter().any(is_blank) {
+        return Err(wrong(format!("the URL of {option} names no host"), OF_A_SOCKET));
     }
     if !config.get_hostaddrs().is_empty() {
-        return Err(wrong(
-            "the URL names a hostaddr, which is not read",
-            "name the address as the host",
-        ));
+        let what = format!("the URL of {option} names a hostaddr, which is not read");
+        return Err(wrong(what, "name the address as the host"));
     }
     let port_of = |at: usize| config.get_ports().get(at).or(config.get_ports().first()).copied();
     let hosts: Vec<Address> = config
@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     fn code(url: &str) -> String {
-        match of_url(url, &Trust::of(Tls::VerifyFull)) {
+        match of_url("--as", url, &Trust::of(Tls::VerifyFull)) {
             Err(SourceError::Halt(finding)) => format!("{}: {}", finding.code, finding.what),
             other => format!("{:?}", other.map(|_| ())),
         }
@@ -246,7 +246,7 @@ mod tests {
     fn what_a_url_says_of_tls_is_kept_and_what_is_not_read_is_refused() {
         let trust = Trust::of(Tls::VerifyFull);
         let url = "postgresql://dba@db/shop?sslmode=verify-ca&sslrootcert=/etc/ca.pem&channel_binding=require";
-        let (_, login) = of_url(url, &trust).unwrap();
+        let (_, login) = of_url("--as", url, &trust).unwrap();
         assert_eq!(login.trust.tls, Tls::VerifyCa);
         assert_eq!(login.trust.root_cert.unwrap().display().to_string(), "/etc/ca.pem");
         assert_eq!(login.trust.binding, Binding::Require);
