@@ -72,7 +72,7 @@ def tls(rows: int, runs: int, servers: tuple[Postgres, Kafka]) -> None:
         for kind in ("plain", "tls"):
             slot(postgres, f"bare_{kind}{number}")
     end = fill(postgres, rows, 100)
-    urls = {"plain": postgres.url(), "tls": f"{secured.postgres}&sslrootcert={secured.authority}"}
+    urls = {"plain": f"{postgres.url()}?sslmode=disable", "tls": f"{secured.postgres}&sslrootcert={secured.authority}"}
     ratios, bares = [], []
     for number, pair in enumerate(pairs):
         seconds: dict[str, float] = {}
