@@ -71,14 +71,19 @@ fn begin(arguments: &Arguments) -> Result<Option<Finding>, SourceError> {
         ..Trust::of(Tls::VerifyFull)
     };
     let named = Named::read("--source", &arguments.source, &trust)?;
-    let (sql, Entered { url, database }) = named.enter()?;
+    let (sql, entered) = named.enter()?;
+    let Entered {
+        url,
+        database,
+        root_cert,
+    } = entered;
     let mut sampler = Sampler::begin(sql, Duration::from_secs(arguments.look_seconds))?;
     let found = survey(&mut sampler, &arguments.schemas)?;
     if found.tables.is_empty() {
         return Ok(Some(no_tables(&database, &arguments.schemas)));
     }
     let name = arguments.name.clone().unwrap_or_else(|| bridge_name(&database));
-    let root_cert = arguments.root_cert.as_deref().map(whole);
+    let root_cert = root_cert.as_deref().map(whole);
     let frame = Frame {
         name: &name,
         url: &url,

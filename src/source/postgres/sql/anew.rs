@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 
 use tokio_postgres::Config;
 use tokio_postgres::config::TargetSessionAttrs;
@@ -60,11 +61,19 @@ impl Named {
             self.login.trust.tls,
             self.config.get_target_session_attrs(),
         );
+        let root_cert = self.login.trust.root_cert.clone();
         let mut sql = open::open(self.config, &self.login)?;
         let row = sql.one("SELECT session_user::text, current_database()::text", &[])?;
         let (user, database): (String, String) = (get(&row, 0)?, get(&row, 1)?);
         let url = written((&user, &database), &hosts, (tls, target));
-        Ok((sql, Entered { url, database }))
+        Ok((
+            sql,
+            Entered {
+                url,
+                database,
+                root_cert,
+            },
+        ))
     }
 }
 
@@ -75,6 +84,8 @@ pub struct Entered {
     pub url: String,
     /// The database's name.
     pub database: String,
+    /// The file of authorities that the URL or the option names.
+    pub root_cert: Option<PathBuf>,
 }
 
 /// As `url` in `[source]` takes it, with what differs from what is taken for granted there.
