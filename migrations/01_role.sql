@@ -18,5 +18,5 @@ END
 $walbridge$;
 GRANT CONNECT ON DATABASE {database} TO {role};
 GRANT USAGE ON SCHEMA {schemas} TO {role};
--- SELECT is needed for telling old rows (backfill) and for verify; streaming does without.
+-- SELECT is needed for telling old rows (backfill); streaming does without.
 GRANT SELECT ON TABLE {tables} TO {role};

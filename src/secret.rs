@@ -66,6 +66,9 @@ pub enum SecretError {
         #[source]
         source: std::io::Error,
     },
+    /// Nothing is there: a file that is not mounted yet, a variable that was set to nothing.
+    #[error("{0} holds no secret: it is empty")]
+    Empty(String),
     /// The program gives none.
     #[error("cannot get a secret from the program {program}: {why}")]
     Command {
@@ -83,6 +86,7 @@ impl SecretError {
             Self::Unset(name) => {
                 format!("set {name} in the environment of walbridge, or name where else the secret is kept")
             }
+            Self::Empty(_) => "put the secret there, and start again".to_owned(),
             Self::Unreadable { .. } => "put the file there, and let the user that walbridge runs as read it".to_owned(),
             Self::Command { program, .. } => {
                 format!("run {program} by hand, as the user that walbridge runs as: it is to print the secret and end")
@@ -102,19 +106,25 @@ impl Secret {
     /// Reads it now.
     ///
     /// # Errors
-    /// Where the variable is not set, the file cannot be read, or the program fails, prints nothing, or takes longer
-    /// than 10 s.
+    /// Where the variable is not set, the file cannot be read, either is empty, or the program fails, prints nothing, or
+    /// takes longer than 10 s.
     pub fn read(&self) -> Result<Revealed, SecretError> {
+        let filled = |text: String, place: String| match text {
+            text if text.is_empty() => Err(SecretError::Empty(place)),
+            text => Ok(Revealed(text)),
+        };
         match self {
-            Self::Env(name) => std::env::var(name)
-                .map(Revealed)
-                .map_err(|_| SecretError::Unset(name.clone())),
-            Self::File(path) => std::fs::read_to_string(path)
-                .map(|text| Revealed(without_break(&text)))
-                .map_err(|source| SecretError::Unreadable {
+            Self::Env(name) => match std::env::var(name) {
+                Ok(text) => filled(text, format!("the environment variable {name}")),
+                Err(_) => Err(SecretError::Unset(name.clone())),
+            },
+            Self::File(path) => match std::fs::read_to_string(path) {
+                Ok(text) => filled(without_break(&text), format!("the secret file {}", path.display())),
+                Err(source) => Err(SecretError::Unreadable {
                     path: path.clone(),
                     source,
                 }),
+            },
             Self::Command(words) => command(words),
         }
     }
@@ -196,6 +206,18 @@ mod tests {
         let secret = Secret::File(path).read().unwrap();
         assert_eq!(secret.expose(), "hunter2");
         assert_eq!(format!("{secret:?}"), "(secret)");
+    }
+
+    #[test]
+    fn a_secret_that_is_empty_is_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pw");
+        std::fs::write(&path, "\n").unwrap();
+        let error = Secret::File(path).read().unwrap_err();
+        assert!(
+            error.to_string().ends_with("pw holds no secret: it is empty"),
+            "{error}"
+        );
     }
 
     #[test]

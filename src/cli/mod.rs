@@ -127,7 +127,10 @@ pub fn main() -> ExitCode {
     let format = arguments
         .log
         .unwrap_or(if terminal { LogFormat::Text } else { LogFormat::Json });
-    logs::start(format);
+    // What librdkafka has to say meanwhile, the findings of these say better.
+    let tells = matches!(arguments.command, Command::Check(_) | Command::Explain(_));
+    let said = if tells { "error" } else { "info" };
+    logs::start(format, said);
     let exit = match arguments.command {
         Command::Run(arguments) => run::run(&arguments, format),
         Command::Init(arguments) => init::init(&arguments, format),

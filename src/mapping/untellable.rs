@@ -2,9 +2,9 @@
 
 use crate::finding::{Cause, Finding};
 use crate::flow::position::Lsn;
-use crate::flow::table::TableName;
+use crate::flow::table::{TableName, quoted};
 use crate::mapping::form::RowProblem;
-use crate::mapping::plan::{Fitted, Plan};
+use crate::mapping::plan::{FieldSource, Fitted, Plan};
 use crate::mapping::sides::NoValue;
 use crate::mapping::tell::NoTruth;
 
@@ -39,7 +39,7 @@ impl Reason {
             entity: plan.entity.clone(),
             field: field.map(|f| f.name.clone()),
             why: self.why(),
-            finding: match self.repair(&fitted.table) {
+            finding: match self.repair(plan, &fitted.table) {
                 Some(repair) => finding.repair(repair),
                 None => finding,
             },
@@ -77,15 +77,18 @@ impl Reason {
         }
     }
 
-    fn repair(self, table: &TableName) -> Option<String> {
+    fn repair(self, plan: &Plan, table: &TableName) -> Option<String> {
         match self {
             Self::UnchangedFilter | Self::Unchanged(_) | Self::UnknownOld => Some(format!(
                 "{} for what is changed from then on; to pass this row: take what needs the value out of the mapping, \
                      or walbridge recover",
                 table.full_identity_sql()
             )),
-            Self::Field(_, NoValue::Form(RowProblem::UnknownCode)) => {
-                Some("add the code under `codes`, or say on_unknown = \"null\" or \"raw\"".to_owned())
+            Self::Field(field, NoValue::Form(RowProblem::UnknownCode)) => {
+                let look = codes_there(plan, field, table).unwrap_or_default();
+                Some(format!(
+                    "add the code under `codes`, or say on_unknown = \"null\" or \"raw\"{look}"
+                ))
             }
             Self::NullKey(_) => Some("choose a key that is never null, or let `where` leave such rows out".to_owned()),
             Self::Field(_, NoValue::Form(RowProblem::NotUtf8)) => {
@@ -103,6 +106,18 @@ impl Reason {
             Self::TooManyParts => None,
         }
     }
+}
+
+/// Values never stand in a message: the question whose answer holds them does.
+fn codes_there(plan: &Plan, field: usize, table: &TableName) -> Option<String> {
+    let FieldSource::Column(number) = plan.fields.get(field)?.from else {
+        return None;
+    };
+    let column = quoted(&plan.columns.get(number)?.name);
+    let table = table.quoted();
+    Some(format!(
+        "; which codes there are: SELECT {column}, count(*) FROM {table} GROUP BY 1"
+    ))
 }
 
 /// A row change that cannot be told: the bridge halts, nothing of its transaction is published.

@@ -119,6 +119,7 @@ fn publications() -> Publications {
         partitions: Partitions::AsRoot,
         reach: Reach::Members,
         members: BTreeMap::from([(TableName::new("public", "ord"), member)]),
+        named: BTreeMap::new(),
     };
     BTreeMap::from([("walbridge_shop".to_owned(), facts)])
 }

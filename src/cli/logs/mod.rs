@@ -9,12 +9,9 @@ use crate::cli::LogFormat;
 pub(super) mod bar;
 pub(super) mod progress;
 
-/// What is logged unless `WALBRIDGE_LOG` says otherwise; librdkafka's own lines come with their level.
-const DEFAULT: &str = "info";
-
-/// Begins to log.
-pub(super) fn start(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("WALBRIDGE_LOG").unwrap_or_else(|_| EnvFilter::new(DEFAULT));
+/// Begins to log, from a level on unless `WALBRIDGE_LOG` says otherwise; librdkafka's own lines come with their level.
+pub(super) fn start(format: LogFormat, from: &str) {
+    let filter = EnvFilter::try_from_env("WALBRIDGE_LOG").unwrap_or_else(|_| EnvFilter::new(from));
     let to_stderr = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| bar::Above)

@@ -30,7 +30,8 @@ pub(super) fn bridge<Seen: DeserializeOwned>(config: &Config) -> Result<(SocketA
         Finding::error(Cause::Surroundings, UNREACHABLE, what)
             .because("only the bridge that runs can say or do this")
             .repair(
-                "start it (walbridge run -c FILE), and ask on its machine: it listens where `listen` of [http] says",
+                "where it has ended, its last line says why; start it (walbridge run -c FILE), and ask on its machine: it listens \
+                 where `listen` of [http] says",
             )
     })?;
     let foreign = || other(address, "no bridge of this version");

@@ -54,14 +54,6 @@ fn read(node: &Node<'_>, report: &mut Report<'_>) -> Option<String> {
     let revealed = node.secret_of_ids(report)?;
     let secret = revealed.expose();
     let repair = "one of 32 bytes: openssl rand -base64 32";
-    if secret.is_empty() {
-        report.push_unreadable(
-            node.error("config.secret", format!("the secret of {} is empty", node.path()))
-                .because("everybody could compute the ids")
-                .repair(repair),
-        );
-        return None;
-    }
     if secret.len() < SECRET_BYTES_MIN {
         let what = format!("the secret of {} has fewer than {SECRET_BYTES_MIN} bytes", node.path());
         report.push(

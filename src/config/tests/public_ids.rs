@@ -141,7 +141,7 @@ fn a_secret_that_cannot_serve_is_named_without_being_shown() {
     assert!(!drawn.contains("short\n"), "{drawn}");
     let (_, empty) = bad_files(&[("walbridge.toml", &with_ids()), ("id_key", "\n")]);
     assert!(
-        empty.contains("is empty") && empty.contains("everybody could compute"),
+        empty.contains("holds no secret: it is empty") && empty.contains("put the secret there"),
         "{empty}"
     );
     let text = with_ids();

@@ -41,6 +41,13 @@ pub(super) const KAFKA_LOGIN: &[Message] = &[
         "one of the broker's mechanisms as `sasl.mechanisms`, or the port of another listener",
     ),
     says(
+        "kafka.not_kafka",
+        &[Error],
+        "what listens at a broker's address does not speak Kafka's protocol, or speaks TLS",
+        "the bridge does not start",
+        "the port of a Kafka listener in `brokers`; `security.protocol` where it speaks TLS",
+    ),
+    says(
         "kafka.token",
         &[Error],
         "`oauth_token` gives no token that can be used",

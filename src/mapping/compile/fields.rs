@@ -71,10 +71,15 @@ impl Ground<'_> {
     fn column(&self, field: &Field, text: &Located, out: &mut Out) -> Option<(FieldSource, Form, Nullable)> {
         let Some(facts) = self.table.column(&text.text) else {
             let what = unknown("column", &text.text, self.table.columns.iter().map(|c| c.name.as_str()));
-            out.error(
-                "mapping.unknown_column",
-                &text.place,
-                format!("{what} of {}", self.table.name),
+            let what = format!("{what} of {}", self.table.name);
+            out.findings.push(
+                Finding::error(Cause::Config, "mapping.unknown_column", what)
+                    .at(text.place.clone())
+                    .repair(format!(
+                        "correct the name; where the column was renamed: its new name here, and in [entity.{}] \
+                         formerly = {{ NEW_NAME = {:?} }}",
+                        self.entity.name, text.text
+                    )),
             );
             return None;
         };

@@ -162,7 +162,9 @@ fn find_table<'c>(entity: &Entity, catalog: &'c Catalog, out: &mut Out) -> Optio
             Some(near) => format!("unknown table \"{}\"; the nearest is \"{near}\"", entity.table),
             None => unknown("table", &entity.table.to_string(), mapped.iter().map(String::as_str)),
         };
-        out.error("mapping.unknown_table", &entity.table_place, what);
+        let finding = Finding::error(Cause::Config, "mapping.unknown_table", what).at(entity.table_place.clone());
+        let repair = "correct the name (schema.table); where the table was renamed, its new one";
+        out.findings.push(finding.repair(repair));
         return None;
     };
     if table.kind == TableKind::Unpublishable {

@@ -1,6 +1,6 @@
 //! The starter config: what was found, as text that a person goes on with. What is guessed says so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use crate::cli::init::guess::Guess;
@@ -10,7 +10,7 @@ use crate::cli::init::survey::{Survey, Surveyed, rows_of};
 use crate::cli::init::write::form::{Outside, key_line, line};
 use crate::cli::init::write::names::{Called, EVENTS, Names, free};
 use crate::cli::init::write::toml::{quoted, table};
-use crate::flow::catalog::TableKind;
+use crate::flow::catalog::{Surrogate, TableKind};
 use crate::flow::table::{ReplicaIdentity, TableName};
 
 mod form;
@@ -42,6 +42,7 @@ pub(super) struct Written {
 pub(super) fn write(survey: &Survey, frame: &Frame<'_>) -> Written {
     let mut writer = Writer {
         survey,
+        referred: referred(survey),
         names: Names::of(survey.tables.iter().map(|table| &table.facts.name), frame.name),
         out: Written::default(),
     };
@@ -84,8 +85,20 @@ fn head(frame: &Frame<'_>) -> String {
     )
 }
 
+/// Tables whose numbers stand in columns of others, or of their own rows: what stands there is an id of theirs.
+fn referred(survey: &Survey) -> BTreeSet<&TableName> {
+    let columns = survey.tables.iter().flat_map(|table| &table.facts.columns);
+    columns
+        .filter_map(|column| match &column.surrogate {
+            Some(Surrogate::RefersTo { table, .. }) => Some(table),
+            Some(Surrogate::Counted) | None => None,
+        })
+        .collect()
+}
+
 struct Writer<'a> {
     survey: &'a Survey,
+    referred: BTreeSet<&'a TableName>,
     names: Names,
     out: Written,
 }
@@ -143,10 +156,15 @@ impl Writer<'_> {
         let (mut lines, mut key, mut used) = (String::new(), BTreeMap::new(), Vec::new());
         for ((column, guess), seen) in of.facts.columns.iter().zip(&of.guesses).zip(&of.seen) {
             let is_key = key_columns.contains(&column.name);
-            let name = self.field_name((&column.name, guess), prefix.as_deref(), &mut used);
+            // The number of the row itself: whoever finds it in others looks for it here.
+            let is_own = column.surrogate == Some(Surrogate::Counted) && !is_key;
+            let name = match is_own {
+                true => unused("id".to_owned(), &mut used),
+                false => self.field_name((&column.name, guess), prefix.as_deref(), &mut used),
+            };
             let told = match guess.number_of() {
                 None if is_key && *guess == Guess::Secret => Some(&of.facts.name),
-                other => other.filter(|table| is_key || **table != of.facts.name),
+                other => other.filter(|table| !is_own || self.referred.contains(table)),
             };
             let id = told.map(|table| self.names.id(table));
             let outside = Outside {
@@ -187,10 +205,14 @@ impl Writer<'_> {
                 _ => stem.to_owned(),
             };
         }
-        let free = free(&name, "", |name| used.iter().any(|other| other == name));
-        used.push(free.clone());
-        free
+        unused(name, used)
     }
+}
+
+fn unused(wanted: String, used: &mut Vec<String>) -> String {
+    let free = free(&wanted, "", |name| used.iter().any(|other| other == name));
+    used.push(free.clone());
+    free
 }
 
 /// The columns of the key, or why there is none.

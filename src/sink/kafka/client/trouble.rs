@@ -30,7 +30,14 @@ impl Heard {
 }
 
 /// Words of librdkafka's log that mean one thing only, the name of the finding, what is wrong, and its repair.
-const CERTAIN: [(&str, &str, &str, &str); 8] = [
+const CERTAIN: [(&str, &str, &str, &str); 9] = [
+    (
+        "Invalid response size",
+        "kafka.not_kafka",
+        "what listens at the address does not speak Kafka's protocol, or not as it was asked",
+        "the port of a Kafka listener in kafka.brokers; where that listener speaks TLS, \"security.protocol\" = \"ssl\" (or \
+         \"sasl_ssl\") in [kafka.properties]",
+    ),
     (
         "invalid credentials",
         "kafka.login_refused",

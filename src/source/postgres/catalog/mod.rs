@@ -29,8 +29,11 @@ const TABLES: &str = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind:
      JOIN unnest($1::text[], $2::text[]) AS wanted(s, t) ON n.nspname = wanted.s AND c.relname = wanted.t \
      WHERE c.relkind NOT IN ('i', 'I', 't')";
 
+/// No value of at most 24 bytes is stored out of line (`toast_tuple_find_biggest_attribute` of PostgreSQL): so none of a
+/// `char` or `varchar` of at most five characters.
 const COLUMNS: &str = "SELECT a.attrelid, a.attname::text, a.atttypid, a.atttypmod, a.attnotnull, \
-     coalesce(l.collname::text, ''), a.attgenerated <> '', a.attlen = -1 AND a.attstorage <> 'p', \
+     coalesce(l.collname::text, ''), a.attgenerated <> '', a.attlen = -1 AND a.attstorage <> 'p' \
+     AND NOT (a.atttypid IN ('bpchar'::regtype, 'varchar'::regtype) AND a.atttypmod BETWEEN 5 AND 9), \
      format_type(a.atttypid, a.atttypmod) \
      FROM pg_attribute a LEFT JOIN pg_collation l ON l.oid = a.attcollation \
      WHERE a.attrelid = ANY($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum";

@@ -22,11 +22,21 @@ pub(in crate::source::postgres) fn first_fit<T>(
                 Target::ReadWrite if !is_standby(&mut entered)? => return Ok(entered),
                 Target::ReadWrite => passed.push(format!("{address} is a standby")),
             },
-            Err(SourceError::Transient(why)) => passed.push(why),
+            Err(SourceError::Transient(why)) => passed.push(placed(address, why)),
             Err(other) => return Err(other),
         }
     }
     Err(SourceError::Transient(passed.join("; ")))
+}
+
+/// What was said, with the place of which it is said.
+fn placed(address: &Address, why: String) -> String {
+    let place = address.to_string();
+    if why.contains(&place) {
+        why
+    } else {
+        format!("{place}: {why}")
+    }
 }
 
 #[cfg(test)]

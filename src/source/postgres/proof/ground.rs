@@ -20,6 +20,8 @@ pub struct Ground {
     pub tables: BTreeMap<String, TableMark>,
     /// Mapped tables in no publication.
     pub outside: Vec<TableName>,
+    /// The publications' members by membership, which outlives a table's name.
+    pub members: BTreeMap<u32, TableName>,
 }
 
 impl Ground {
@@ -29,9 +31,11 @@ impl Ground {
             publications: BTreeMap::new(),
             tables: BTreeMap::new(),
             outside: Vec::new(),
+            members: BTreeMap::new(),
         };
         for name in publication::needed(settings, catalog, publications) {
             if let Some(facts) = publications.get(&name) {
+                out.members.extend(facts.named.clone());
                 out.publications.insert(name, facts.mark());
             }
         }
@@ -170,12 +174,18 @@ pub fn altered(stored: &Checkpoint, ground: &Ground) -> Vec<Finding> {
 
 fn table_differs(stored: &Checkpoint, mark: &TableMark, ground: &Ground, table: &TableName) -> Option<Finding> {
     let Some(now) = ground.tables.get(&table.to_string()) else {
-        return Some(lost(
-            stored,
-            "source.table_gone",
-            format!("the table {table} was dropped or renamed"),
-            AGAIN,
-        ));
+        let (what, repair) = match ground.members.get(&mark.membership).filter(|name| *name != table) {
+            // Under its new name its changes are told, once the config says it.
+            Some(name) => (
+                format!("the table {table} was renamed: it is {name} now"),
+                format!("table = \"{name}\" in place of \"{table}\""),
+            ),
+            None => (
+                format!("the table {table} was dropped or renamed"),
+                format!("where it was renamed: its new name as `table`; where it was dropped: {AGAIN}"),
+            ),
+        };
+        return Some(lost(stored, "source.table_gone", what, repair));
     };
     let (code, what) = if mark.oid != now.oid {
         (

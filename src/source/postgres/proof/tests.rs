@@ -27,6 +27,7 @@ fn ground() -> Ground {
         publications: BTreeMap::from([("walbridge_shop".to_owned(), publication(20))]),
         tables: BTreeMap::from([("public.ord".to_owned(), mark)]),
         outside: Vec::new(),
+        members: BTreeMap::from([(30, TableName::new("public", "ord"))]),
     }
 }
 
@@ -238,4 +239,21 @@ fn another_publication_in_the_config_is_named() {
     let finding = refusal(prove(Some(before), Some(&healthy()), &server(), &ground(), &example()));
     assert_eq!(finding.code, "source.publication_renamed");
     assert!(finding.repair.unwrap().contains("publication = \"former\""));
+}
+
+#[test]
+fn a_table_with_another_name_is_told_from_one_that_is_gone() {
+    let said = |members: BTreeMap<u32, TableName>| {
+        let now = Ground {
+            tables: BTreeMap::new(),
+            members,
+            ..ground()
+        };
+        let finding = refusal(prove(Some(stored()), Some(&healthy()), &server(), &now, &example()));
+        assert_eq!(finding.code, "source.table_gone");
+        finding.repair.unwrap()
+    };
+    let renamed = BTreeMap::from([(30, TableName::new("public", "orders"))]);
+    assert_eq!(said(renamed), "table = \"public.orders\" in place of \"public.ord\"");
+    assert!(said(BTreeMap::new()).ends_with("walbridge recover"));
 }

@@ -31,6 +31,8 @@ pub struct PublicationFacts {
     pub reach: Reach,
     /// The mapped tables it covers.
     pub members: BTreeMap<TableName, Membership>,
+    /// Whatever tables are its members by themselves, by the OID in `pg_publication_rel`: it outlives a table's name.
+    pub named: BTreeMap<u32, TableName>,
 }
 
 /// Under whose name the changes of partitions are told.
@@ -187,10 +189,20 @@ pub fn read(sql: &mut Sql, settings: &Settings) -> Result<Publications, SourceEr
                 Reach::Members
             },
             members: BTreeMap::new(),
+            named: BTreeMap::new(),
         };
         out.insert(get(&row, 0)?, facts);
     }
     members(sql, settings, &mut out)?;
+    let query = "SELECT p.pubname::text, r.oid, n.nspname::text, c.relname::text FROM pg_publication p \
+         JOIN pg_publication_rel r ON r.prpubid = p.oid JOIN pg_class c ON c.oid = r.prrelid \
+         JOIN pg_namespace n ON n.oid = c.relnamespace WHERE p.pubname = ANY($1)";
+    for row in sql.ask(query, &[&names.as_slice()])? {
+        if let Some(facts) = out.get_mut(get::<&str>(&row, 0)?) {
+            let table = TableName::new(get::<&str>(&row, 2)?, get::<&str>(&row, 3)?);
+            facts.named.insert(get(&row, 1)?, table);
+        }
+    }
     Ok(out)
 }
 
