@@ -23,11 +23,23 @@ const TRANSACTION_TIMEOUT_LONG_MS: u32 = 900_000;
 /// An attempt that worked for so long had got over the fault before it, whether or not there was anything to carry.
 const STEADY_MIN: Duration = Duration::from_secs(60);
 
+/// A login that was good and is refused: whoever changes a password changes it in two places, one after the other, and a
+/// mounted secret follows within a minute or two.
+const ROTATION_MAX: Duration = Duration::from_secs(180);
+/// What is said of a login meanwhile.
+const ROTATED: [&str; 4] = [
+    "source.password_refused",
+    "source.password_unreadable",
+    "kafka.login_refused",
+    "kafka.secret_unreadable",
+];
+
 /// How long faults are borne.
 #[derive(Clone, Copy, Debug)]
 struct Patience {
     fault_max: Duration,
     steady_min: Duration,
+    rotation_max: Duration,
 }
 
 /// How a bridge ended.
@@ -59,6 +71,7 @@ pub fn supervise(
     let patience = Patience {
         fault_max: FAULT_MAX,
         steady_min: STEADY_MIN,
+        rotation_max: ROTATION_MAX,
     };
     supervise_for(patience, stop, status, attempt)
 }
@@ -72,6 +85,8 @@ fn supervise_for(
     let mut how = Attempt::default();
     let mut delays = delays();
     let mut good = Instant::now();
+    // Whether a login of this process was good, and since when it is not.
+    let (mut was_in, mut shut_out) = (false, None);
     let mut durable = status.durable_lsn();
     loop {
         let begun = Instant::now();
@@ -87,8 +102,18 @@ fn supervise_for(
         if moved || works && begun.elapsed() >= patience.steady_min {
             good = Instant::now();
         }
+        if moved || works {
+            (was_in, shut_out) = (true, None);
+        }
         let (reason, why) = match ended.map_err(Fault::of) {
             Ok(()) => return Outcome::Stopped,
+            Err(Fault::Halt(finding))
+                if was_in
+                    && ROTATED.contains(&finding.code)
+                    && shut_out.get_or_insert_with(Instant::now).elapsed() < patience.rotation_max =>
+            {
+                ("login", finding.what)
+            }
             Err(Fault::Halt(finding)) => return Outcome::Halted(finding),
             Err(Fault::Fenced(nonce)) => return Outcome::Fenced(nonce),
             Err(_) if stop.load(Ordering::Relaxed) => return Outcome::Stopped,
@@ -188,6 +213,7 @@ mod tests {
     const PATIENCE: Patience = Patience {
         fault_max: Duration::from_millis(150),
         steady_min: Duration::from_millis(200),
+        rotation_max: Duration::from_millis(300),
     };
 
     fn transient() -> BridgeError {
@@ -277,6 +303,39 @@ mod tests {
             );
             assert_eq!(made.len(), 1);
         }
+    }
+
+    #[test]
+    fn a_login_that_was_good_may_be_refused_for_a_moment() {
+        let refused = || {
+            let finding = Finding::error(Cause::Surroundings, "source.password_refused", "no");
+            BridgeError::Source(SourceError::Halt(Box::new(finding)))
+        };
+        let patience = Patience {
+            fault_max: Duration::from_secs(60),
+            ..PATIENCE
+        };
+        // How many attempts there were where each login is refused, but for the first or none.
+        let attempts = |was_in: bool| {
+            let (stop, status, mut made) = (AtomicBool::new(false), Status::new(Names::default()), 0);
+            let begun = Instant::now();
+            let outcome = supervise_for(patience, &stop, &status, |_| {
+                made += 1;
+                if was_in && made == 1 {
+                    status.set_state(State::Streaming);
+                    return Err(transient());
+                }
+                Err(refused())
+            });
+            assert!(
+                matches!(&outcome, Outcome::Halted(of) if of.code == "source.password_refused"),
+                "{outcome:?}"
+            );
+            (made, begun.elapsed() > patience.rotation_max)
+        };
+        assert_eq!(attempts(false), (1, false));
+        let (made, waited) = attempts(true);
+        assert!(made > 2 && waited, "{made}");
     }
 
     #[test]
