@@ -94,7 +94,11 @@ impl Situation {
             found.extend(of_source(postgres::compare(&config.source, stored.clone()))?);
         }
         // A position of a lower epoch than the topics tell of was stored over a lost one.
-        let told = kafka::newest_epoch(&prepared.kafka, &kafka::Stop::default())?.map(|newest| newest.epoch);
+        let told = kafka::newest_epoch(&prepared.kafka, &kafka::Stop::default())?;
+        if let Some(finding) = told.as_ref().and_then(kafka::of_another) {
+            return Err(finding.into());
+        }
+        let told = told.map(|newest| newest.epoch);
         let Some(epoch) = told.max(stored.as_ref().map(|stored| stored.epoch)) else {
             return Err(never(config, present.slot.as_ref()).into());
         };

@@ -108,6 +108,13 @@ pub(super) const KAFKA_LOGIN: &[Message] = &[
 
 pub(super) const KAFKA: &[Message] = &[
     says(
+        "kafka.topic_of_another",
+        &[Error],
+        "a mapped topic holds records of another bridge that has a position still",
+        "nothing is started and nothing was touched: of two bridges in one topic, consumers drop what one of them tells",
+        "other topics, or the other's `name`. Where the other is gone for good, delete its position topic first",
+    ),
+    says(
         "kafka.position_gone",
         &[Error],
         "the position topic holds no position, and mapped topics hold records of the bridge",

@@ -90,3 +90,26 @@ fn a_position_that_moves_during_the_question_is_left_alone() {
     assert!(said.contains("recover.moved"), "{said}");
     assert_eq!(stored(&world), position);
 }
+
+#[test]
+fn the_topics_of_another_bridge_are_left_to_it() {
+    let Some(world) = World::new("topics_of_another") else {
+        return;
+    };
+    let world = told(world);
+    let (name, topics) = (world.name.clone(), world.broker.committed(&world.topic()).len());
+    let of_two = |text: String| text.replace(&format!("name = \"{name}\""), &format!("name = \"{name}_two\""));
+    world.configure(|text| of_two(with_events(text)));
+    let parts = [format!("name = \"{name}\""), format!("delete its topic walbridge.{name}.position")];
+    let shown = world.call("check", &[]);
+    assert!(parts.iter().all(|part| shown.out.contains(part)), "{shown}");
+    let refused = world.call("recover", &["--yes", "--as", &world.url()]);
+    assert_eq!(refused.code, 1, "{refused}");
+    assert!(refused.err.contains("kafka.topic_of_another"), "{refused}");
+    assert_eq!(world.broker.committed(&world.topic()).len(), topics);
+    // The first goes on.
+    world.configure(with_events);
+    let mut bridge = world.start();
+    bridge.await_ready("streaming");
+    assert_eq!(bridge.stop().code, 0);
+}

@@ -23,6 +23,8 @@ pub struct Newest {
     pub epoch: u16,
     /// A topic with a record of it.
     pub topic: String,
+    /// Another bridge that told it, by its name, which has a position still.
+    pub other: Option<String>,
 }
 
 /// The highest epoch in the last records of the mapped topics; none where they hold no record of a bridge. Of a partition
@@ -37,11 +39,14 @@ pub fn newest_epoch(settings: &Settings, stop: &Stop) -> Result<Option<Newest>, 
     for topic in &settings.written {
         for partition in 0..there.get(&topic.name).copied().unwrap_or(0) {
             let whole = extent(&reading, &topic.name, partition)?;
-            let epoch = at_end(&reading, &whole, stop)?;
-            if let Some(epoch) = epoch.filter(|epoch| newest.as_ref().is_none_or(|newest| newest.epoch < *epoch)) {
+            let last = at_end(&reading, &whole, stop)?;
+            if let Some(last) = last.filter(|last| newest.as_ref().is_none_or(|newest| newest.epoch < last.epoch)) {
+                let lives =
+                    |name: &String| *name != settings.name && there.contains_key(&format!("walbridge.{name}.position"));
                 newest = Some(Newest {
-                    epoch,
+                    epoch: last.epoch,
                     topic: topic.name.clone(),
+                    other: last.bridge.filter(lives),
                 });
             }
         }
@@ -50,7 +55,14 @@ pub fn newest_epoch(settings: &Settings, stop: &Stop) -> Result<Option<Newest>, 
     Ok(newest)
 }
 
-fn at_end(reading: &BaseConsumer<Told>, whole: &Stretch, stop: &Stop) -> Result<Option<u16>, SinkError> {
+/// What a record says of who told it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Teller {
+    epoch: u16,
+    bridge: Option<String>,
+}
+
+fn at_end(reading: &BaseConsumer<Told>, whole: &Stretch, stop: &Stop) -> Result<Option<Teller>, SinkError> {
     let stops = [stop];
     let patience = Patience::usual(&stops);
     for look in LOOKS {
@@ -58,9 +70,12 @@ fn at_end(reading: &BaseConsumer<Told>, whole: &Stretch, stop: &Stop) -> Result<
             low: whole.high.saturating_sub(look).max(whole.low),
             ..whole.clone()
         };
-        let mut newest = None;
+        let mut newest: Option<Teller> = None;
         through(reading, &end, patience, |message| {
-            newest = newest.max(epoch_of(message));
+            let told = teller(message);
+            if told.as_ref().map(|told| told.epoch) >= newest.as_ref().map(|newest| newest.epoch) {
+                newest = told;
+            }
         })?;
         if newest.is_some() || end.low == whole.low {
             return Ok(newest);
@@ -74,16 +89,27 @@ fn at_end(reading: &BaseConsumer<Told>, whole: &Stretch, stop: &Stop) -> Result<
 struct Document<'a> {
     #[serde(borrow)]
     sequence: Cow<'a, str>,
+    #[serde(borrow, default)]
+    source: Option<Cow<'a, str>>,
 }
 
-fn epoch_of(message: &impl Message) -> Option<u16> {
+fn teller(message: &impl Message) -> Option<Teller> {
     if let Some(value) = message.payload() {
         let document: Document<'_> = serde_json::from_slice(value).ok()?;
-        return epoch(document.sequence.as_bytes());
+        let source = document.source.as_deref();
+        // What a config may say instead names no bridge.
+        let bridge = source.and_then(|source| source.strip_prefix("walbridge/"));
+        return Some(Teller {
+            epoch: epoch(document.sequence.as_bytes())?,
+            bridge: bridge.map(str::to_owned),
+        });
     }
     let mut headers = message.headers()?.iter();
     let sequence = headers.find(|header| header.key == header::SEQUENCE)?.value?;
-    epoch(sequence)
+    Some(Teller {
+        epoch: epoch(sequence)?,
+        bridge: None,
+    })
 }
 
 #[cfg(test)]
@@ -107,6 +133,7 @@ mod tests {
     #[test]
     fn an_epoch_is_read_from_values_and_tombstones_and_from_nothing_else() {
         let sequence = "001F-000000016B374800-00000003-01";
+        let epoch_of = |message: &OwnedMessage| teller(message).map(|told| told.epoch);
         let value = format!(r#"{{"sequence":"{sequence}","data":{{"sequence":"7"}}}}"#);
         assert_eq!(epoch_of(&message(Some(&value), None)), Some(0x1F));
         assert_eq!(epoch_of(&message(None, Some(sequence))), Some(0x1F));
@@ -114,5 +141,7 @@ mod tests {
             assert_eq!(epoch_of(&message(Some(foreign), Some(sequence))), None, "{foreign}");
         }
         assert_eq!(epoch_of(&message(None, None)), None);
+        let by = format!(r#"{{"sequence":"{sequence}","source":"walbridge/shop"}}"#);
+        assert_eq!(teller(&message(Some(&by), None)).unwrap().bridge.unwrap(), "shop");
     }
 }

@@ -17,7 +17,11 @@ pub use crate::sink::kafka::anew::epoch::{Newest, newest_epoch};
 /// # Errors
 /// See [`SinkError`].
 pub fn position_gone(settings: &Settings, stop: &Stop) -> Result<Option<Finding>, SinkError> {
-    Ok(newest_epoch(settings, stop)?.map(|Newest { epoch, topic }| {
+    Ok(newest_epoch(settings, stop)?.map(|newest| {
+        if let Some(finding) = of_another(&newest) {
+            return finding;
+        }
+        let Newest { epoch, topic, .. } = newest;
         let what = format!(
             "the topic walbridge.{}.position holds no position, and {topic} holds records of epoch {epoch}",
             settings.name
@@ -26,6 +30,21 @@ pub fn position_gone(settings: &Settings, stop: &Stop) -> Result<Option<Finding>
             .because("it is not known what was published, and records of a new epoch 1 would sort before those")
             .repair("walbridge recover")
     }))
+}
+
+/// Why a bridge does not begin in the topics of another that has a position still: both would tell one row, each by numbers
+/// of its own, and consumers would drop what one of them tells.
+pub fn of_another(newest: &Newest) -> Option<Finding> {
+    let other = newest.other.as_ref()?;
+    let what = format!("the topic {} holds records of another bridge, {other}", newest.topic);
+    Some(
+        Finding::error(Cause::Surroundings, "kafka.topic_of_another", what)
+            .because("of two bridges in one topic, consumers drop what the one of the lower epoch tells")
+            .repair(format!(
+                "other topics in this config (state_topic, event_topic); or name = \"{other}\" in [bridge], to go on in its \
+                 place. Only where {other} is gone for good: delete its topic walbridge.{other}.position, then walbridge recover"
+            )),
+    )
 }
 
 /// Stores the first position of a bridge (its nonce becomes `checkpoint.nonce`); makes missing topics if it may.
