@@ -2,6 +2,9 @@
 
 use std::io::IsTerminal as _;
 
+use jiff::Timestamp;
+use serde_json::Value;
+
 use crate::cli::say::{complain, say};
 use crate::cli::{Exit, LogFormat};
 use crate::config::{Colour, Invalid, Sources, render};
@@ -50,12 +53,23 @@ pub(super) fn halt(finding: &Finding, sources: &Sources, format: LogFormat) -> E
             complain!("\n{}\n", render(finding, sources, colour));
             complain!("{}", line(finding));
         }
-        LogFormat::Json => complain!("{}", finding.document()),
+        LogFormat::Json => complain!("{}", logged(finding)),
     }
     match finding.cause {
         Cause::Config => Exit::Config,
         Cause::Surroundings => Exit::Halted,
     }
+}
+
+/// A finding as the last line of a log, with what every line of it has.
+fn logged(finding: &Finding) -> Value {
+    let mut document = finding.document();
+    if let Value::Object(of) = &mut document {
+        of.insert("timestamp".to_owned(), Timestamp::now().to_string().into());
+        of.insert("level".to_owned(), "ERROR".into());
+        of.insert("message".to_owned(), finding.what.clone().into());
+    }
+    document
 }
 
 /// Says why a command did nothing: in place and words for people, as a document for machines.
@@ -95,5 +109,25 @@ pub(super) fn exit(findings: &[Finding]) -> Exit {
         Exit::Halted
     } else {
         Exit::Done
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_line_of_a_log_has_what_every_line_has() {
+        let finding = Finding::error(Cause::Surroundings, "test.halt", "cannot go on").repair("mend it");
+        let line = logged(&finding);
+        assert_eq!((&line["level"], &line["message"]), (&"ERROR".into(), &line["what"]));
+        assert_eq!(
+            (&line["code"], &line["repair"]),
+            (&"test.halt".into(), &"mend it".into())
+        );
+        assert!(
+            line["timestamp"].as_str().unwrap().parse::<Timestamp>().is_ok(),
+            "{line}"
+        );
     }
 }

@@ -52,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(router)
     app.middleware("http")(_measured(parts))
     app.exception_handler(psycopg.OperationalError)(_unavailable)
+    app.exception_handler(psycopg.DataError)(_no_text)
     return app
 
 
@@ -80,3 +81,8 @@ def _measured(parts: Parts) -> Callable[[Request, Next], Awaitable[Response]]:
 async def _unavailable(_: Request, failure: Exception) -> JSONResponse:
     log.warning("the database does not answer: %s", type(failure).__name__)
     return JSONResponse({"detail": "the copy's database does not answer"}, 503, {"Retry-After": "2"})
+
+
+async def _no_text(_: Request, __: Exception) -> JSONResponse:
+    """What nothing in the copy can be called, such as a NUL; the questions are the only data that come from outside."""
+    return JSONResponse({"detail": "no text that the copy can hold"}, 422)

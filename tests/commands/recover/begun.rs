@@ -100,7 +100,10 @@ fn the_topics_of_another_bridge_are_left_to_it() {
     let (name, topics) = (world.name.clone(), world.broker.committed(&world.topic()).len());
     let of_two = |text: String| text.replace(&format!("name = \"{name}\""), &format!("name = \"{name}_two\""));
     world.configure(|text| of_two(with_events(text)));
-    let parts = [format!("name = \"{name}\""), format!("delete its topic walbridge.{name}.position")];
+    let parts = [
+        format!("name = \"{name}\""),
+        format!("delete its topic walbridge.{name}.position"),
+    ];
     let shown = world.call("check", &[]);
     assert!(parts.iter().all(|part| shown.out.contains(part)), "{shown}");
     let refused = world.call("recover", &["--yes", "--as", &world.url()]);

@@ -38,6 +38,9 @@ pub fn entitled(sql: &mut Sql, plan: &SetupPlan) -> Result<Vec<Finding>, SourceE
             )));
         }
     }
+    if plan.slot.is_some() {
+        found.extend(too_little_log(sql)?);
+    }
     if plan.slot.is_some() && !get::<bool>(&sql.one(&format!("{MAY_REPLICATE}current_user"), &[])?, 0)? {
         let what = format!("{user} may not replicate, so make no slot");
         found.push(finding("setup.may_not_replicate", what).repair(format!(
@@ -46,6 +49,15 @@ pub fn entitled(sql: &mut Sql, plan: &SetupPlan) -> Result<Vec<Finding>, SourceE
         )));
     }
     Ok(found)
+}
+
+/// A server on which no slot can be made: publication and topics without one would help nobody.
+fn too_little_log(sql: &mut Sql) -> Result<Option<Finding>, SourceError> {
+    let level: String = get(&sql.one("SELECT current_setting('wal_level')", &[])?, 0)?;
+    Ok((level != "logical").then(|| {
+        let what = format!("no slot can be made: wal_level is {level}");
+        finding("source.wal_level", what).repair("ALTER SYSTEM SET wal_level = 'logical'; then restart the server")
+    }))
 }
 
 /// A table of somebody else's: only its owner may publish it.
