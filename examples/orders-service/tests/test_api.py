@@ -129,8 +129,10 @@ def test_questions_are_bounded(client):
     assert client.get("/orders", limit=1001).status == 422
     assert client.get("/orders", limit=0).status == 422
     assert client.get("/nowhere").status == 404
-    for path in ("/orders/%00", "/orders/%00/events", "/customers/%00", "/orders?status=%00", "/events?after=%00"):
+    for path in ("/orders/%00", "/orders/%00/events", "/customers/%00"):
         assert client.get(path).status == 422, path
+    assert client.get("/orders", status="\0").status == 422
+    assert client.get("/events", after="\0").status == 422
 
 
 def test_a_copy_is_ready_when_it_is_whole_and_while_it_is_fresh(client, database, query):
