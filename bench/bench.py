@@ -20,21 +20,26 @@ from tls import tls
 PARTS = ("drain", "single", "latency", "memory", "backfill", "beside", "tls")
 # Until the broker's virtual machine has compiled what it uses: before that its answers take twice as long.
 WARM_SECONDS = 60
+# Runs that are not counted, for the same reason.
+WARM_RUNS = 3
 # How long rows that were committed may be on their way at the end.
 LAST_SECONDS = 10
 
 
 def drain(title: str, rows: int, batch: int, runs: int, servers: tuple[Postgres, Kafka]) -> None:
-    """Both readers on the same backlog, in turn; each time for a run has its own slot at the backlog's start."""
+    """Both readers on the same backlog, in turn; each run has slots of its own at the backlog's start."""
     postgres, kafka = servers
     empty(postgres)
     short = title.replace(" ", "")
-    benches = [Bench(f"{short}{number}", postgres, kafka) for number in range(runs)]
-    for number in range(runs):
+    benches = [Bench(f"{short}{number}", postgres, kafka) for number in range(WARM_RUNS + runs)]
+    for number in range(WARM_RUNS, WARM_RUNS + runs):
         slot(postgres, f"bare_{short}{number}")
     end = fill(postgres, rows, batch)
+    for bench in benches[:WARM_RUNS]:
+        with bench.running():
+            bench.wait(rows // batch)
     ratios, rates, costs, peaks, firsts = [], [], [], [], []
-    for number, bench in enumerate(benches):
+    for number, bench in enumerate(benches[WARM_RUNS:], WARM_RUNS):
         # Who comes second finds the log in memory: each is second as often as the other.
         bare = 0.0
         if number % 2 == 0:
@@ -51,7 +56,7 @@ def drain(title: str, rows: int, batch: int, runs: int, servers: tuple[Postgres,
         ratios.append(bare / ours)
         rates.append(rows / ours)
         print(
-            f"  {title:8} run {number + 1}: {rows / bare:9,.0f} rows/s pg_recvlogical, {rows / ours:9,.0f} rows/s "
+            f"  {title:8} run {number + 1 - WARM_RUNS}: {rows / bare:9,.0f} rows/s pg_recvlogical, {rows / ours:9,.0f} rows/s "
             f"walbridge, ratio {bare / ours:.2f}, {costs[-1]:.2f} us CPU a row, peak {peaks[-1]:.0f} MiB",
             flush=True,
         )
