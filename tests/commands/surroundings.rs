@@ -81,7 +81,7 @@ fn a_server_that_does_not_log_enough_halts() {
     let Some(cluster) = Cluster::new("wal_level=replica", "") else {
         return;
     };
-    let Some(world) = World::on(&cluster.url(), "wal_level", "") else {
+    let Some(mut world) = World::on(&cluster.url(), "wal_level", "") else {
         return;
     };
     let repair = "hint: ALTER SYSTEM SET wal_level = 'logical'; then restart the server";
@@ -96,6 +96,7 @@ fn a_server_that_does_not_log_enough_halts() {
     world
         .call("setup", &["--apply"])
         .says_json(1, "source.wal_level", "wal_level = 'logical'");
+    assert_eq!(world.ask("SELECT count(*) FROM pg_publication"), "0");
     assert_eq!(
         world.broker.committed(&world.position_topic()),
         [],

@@ -112,7 +112,7 @@ pub(super) fn counts(settings: &Settings, name: &str, (wanted, there): (i32, i32
     if wanted == there {
         return None;
     }
-    if name == position_topic(settings) {
+    if name == position_topic(&settings.name) {
         return Some(
             Finding::warning(
                 Cause::Surroundings,
@@ -188,7 +188,7 @@ fn policy(settings: &Settings, name: &str, resource: &ConfigResource) -> Option<
 fn limit(settings: &Settings, name: &str, resource: &ConfigResource) -> Option<Finding> {
     let takes: usize = value(resource, "max.message.bytes").parse().ok()?;
     let sent = settings.record_bytes_max;
-    (takes < sent && name != position_topic(settings)).then(|| {
+    (takes < sent && name != position_topic(&settings.name)).then(|| {
         Finding::warning(
             Cause::Surroundings,
             "kafka.record_limit",

@@ -114,7 +114,7 @@ pub(super) fn wanted(settings: &Settings) -> Vec<(String, i32)> {
         .iter()
         .map(|topic| (topic.name.clone(), settings.topics.partitions))
         .collect();
-    wanted.push((position_topic(settings), 1));
+    wanted.push((position_topic(&settings.name), 1));
     wanted
 }
 
@@ -248,7 +248,7 @@ pub(super) fn settle<C: ClientContext>(
             .partitions
             .get(&name)
             .ok_or_else(|| SinkError::Halt(Box::new(missing(settings, &name))))?;
-        if name != position_topic(settings) {
+        if name != position_topic(&settings.name) {
             counts.push(count);
             // No news where the position rests on that count.
             if checkpoint.partitions.get(&name) != Some(&count)

@@ -116,11 +116,7 @@ fn server(sql: &mut Sql, slot: Option<&SlotFacts>) -> Result<Vec<Finding>, Sourc
     )?;
     let mut out = version(sql.version());
     if get::<&str>(&row, 0)? != "logical" {
-        out.push(
-            error("source.wal_level", format!("wal_level is {}", get::<&str>(&row, 0)?))
-                .because("the log does not hold what logical decoding needs")
-                .repair("ALTER SYSTEM SET wal_level = 'logical'; then restart the server"),
-        );
+        out.push(slot::too_little_log(get(&row, 0)?));
     }
     if get(&row, 1)? {
         out.push(

@@ -223,6 +223,13 @@ pub fn require<'f>(facts: Option<&'f SlotFacts>, settings: &Settings) -> Result<
     }
 }
 
+/// A server on which no slot can be made.
+pub(super) fn too_little_log(level: &str) -> Finding {
+    error("source.wal_level", format!("wal_level is {level}"))
+        .because("the log does not hold what logical decoding needs")
+        .repair("ALTER SYSTEM SET wal_level = 'logical'; then restart the server")
+}
+
 fn error(code: &'static str, what: String) -> Finding {
     Finding::error(Cause::Surroundings, code, what)
 }

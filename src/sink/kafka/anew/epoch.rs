@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use crate::contract::header;
 use crate::sink::SinkError;
-use crate::sink::kafka::client::Told;
+use crate::sink::kafka::client::{Told, position_topic};
 use crate::sink::kafka::reading::{COMMITTED, Patience, Stretch, client, epoch, extent, let_go, through};
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::{Stop, topics};
@@ -35,28 +35,25 @@ pub struct Newest {
 pub fn newest_epoch(settings: &Settings, stop: &Stop) -> Result<Option<Newest>, SinkError> {
     let reading = client(settings, COMMITTED)?;
     let there = topics::describe_by(reading.client(), settings)?.partitions;
-    let mut newest: Option<Newest> = None;
+    let mut newest: Option<(Teller, &str)> = None;
     for topic in &settings.written {
         for partition in 0..there.get(&topic.name).copied().unwrap_or(0) {
             let whole = extent(&reading, &topic.name, partition)?;
             let last = at_end(&reading, &whole, stop)?;
-            if let Some(last) = last.filter(|last| newest.as_ref().is_none_or(|newest| newest.epoch < last.epoch)) {
-                let lives =
-                    |name: &String| *name != settings.name && there.contains_key(&format!("walbridge.{name}.position"));
-                newest = Some(Newest {
-                    epoch: last.epoch,
-                    topic: topic.name.clone(),
-                    other: last.bridge.filter(lives),
-                });
-            }
+            newest = newest.max(last.map(|teller| (teller, topic.name.as_str())));
         }
     }
     let_go(reading);
-    Ok(newest)
+    let lives = |name: &String| *name != settings.name && there.contains_key(&position_topic(name));
+    Ok(newest.map(|(teller, topic)| Newest {
+        epoch: teller.epoch,
+        topic: topic.to_owned(),
+        other: teller.bridge.filter(lives),
+    }))
 }
 
-/// What a record says of who told it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a record says of who told it; of one epoch, one that names the bridge is more than one that does not.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Teller {
     epoch: u16,
     bridge: Option<String>,
@@ -70,12 +67,9 @@ fn at_end(reading: &BaseConsumer<Told>, whole: &Stretch, stop: &Stop) -> Result<
             low: whole.high.saturating_sub(look).max(whole.low),
             ..whole.clone()
         };
-        let mut newest: Option<Teller> = None;
+        let mut newest = None;
         through(reading, &end, patience, |message| {
-            let told = teller(message);
-            if told.as_ref().map(|told| told.epoch) >= newest.as_ref().map(|newest| newest.epoch) {
-                newest = told;
-            }
+            newest = newest.take().max(teller(message));
         })?;
         if newest.is_some() || end.low == whole.low {
             return Ok(newest);
@@ -142,6 +136,10 @@ mod tests {
         }
         assert_eq!(epoch_of(&message(None, None)), None);
         let by = format!(r#"{{"sequence":"{sequence}","source":"walbridge/shop"}}"#);
-        assert_eq!(teller(&message(Some(&by), None)).unwrap().bridge.unwrap(), "shop");
+        let by = teller(&message(Some(&by), None));
+        assert_eq!(by.as_ref().unwrap().bridge.as_deref(), Some("shop"));
+        // A tombstone behind it names none, and takes nothing back.
+        assert!(by > teller(&message(None, Some(sequence))));
+        assert!(by < teller(&message(None, Some("0020-000000016B374800-00000003-01"))));
     }
 }

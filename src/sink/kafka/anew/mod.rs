@@ -5,6 +5,7 @@ mod epoch;
 use crate::finding::{Cause, Finding};
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::record::Records;
+use crate::sink::kafka::client::position_topic;
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::{Kafka, Stop, read_position};
 use crate::sink::{Sink as _, SinkError};
@@ -23,8 +24,8 @@ pub fn position_gone(settings: &Settings, stop: &Stop) -> Result<Option<Finding>
         }
         let Newest { epoch, topic, .. } = newest;
         let what = format!(
-            "the topic walbridge.{}.position holds no position, and {topic} holds records of epoch {epoch}",
-            settings.name
+            "the topic {} holds no position, and {topic} holds records of epoch {epoch}",
+            position_topic(&settings.name)
         );
         Finding::error(Cause::Surroundings, "kafka.position_gone", what)
             .because("it is not known what was published, and records of a new epoch 1 would sort before those")
@@ -42,7 +43,8 @@ pub fn of_another(newest: &Newest) -> Option<Finding> {
             .because("of two bridges in one topic, consumers drop what the one of the lower epoch tells")
             .repair(format!(
                 "other topics in this config (state_topic, event_topic); or name = \"{other}\" in [bridge], to go on in its \
-                 place. Only where {other} is gone for good: delete its topic walbridge.{other}.position, then walbridge recover"
+                 place. Only where {other} is gone for good: delete its topic {}, then walbridge recover",
+                position_topic(other)
             )),
     )
 }

@@ -56,9 +56,9 @@ const ANY_CLIENT: [&str; 18] = [
     "debug",
 ];
 
-/// Name of the position topic.
-pub(super) fn position_topic(settings: &Settings) -> String {
-    format!("walbridge.{}.position", settings.name)
+/// Name of the position topic of a bridge.
+pub(super) fn position_topic(bridge: &str) -> String {
+    format!("walbridge.{bridge}.position")
 }
 
 /// Properties of the producer. The user's come first; those that the promises rest on come last.

@@ -290,7 +290,7 @@ impl Worker {
         self.begin()?;
         // The position goes out with the records: it is in the same transaction, so their order does not matter.
         let value = encode(checkpoint)?;
-        let topic = position_topic(&self.settings);
+        let topic = position_topic(&self.settings.name);
         let settings = Arc::clone(&self.settings);
         // The newest record of the topic is the position.
         if let Some(declared) = &checkpoint.declared {

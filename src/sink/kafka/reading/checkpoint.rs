@@ -38,7 +38,7 @@ pub(in crate::sink::kafka) fn newest(
     end: End,
     stops: &[&Stop],
 ) -> Result<Option<Checkpoint>, SinkError> {
-    let topic = position_topic(settings);
+    let topic = position_topic(&settings.name);
     let asking = client(settings, end.isolation())?;
     if !topics::describe_by(asking.client(), settings)?
         .partitions
@@ -122,7 +122,7 @@ fn decode(settings: &Settings, offset: i64, key: &[u8], value: Option<&[u8]>) ->
                 .repair("walbridge recover -c FILE"),
         ))
     };
-    let topic = position_topic(settings);
+    let topic = position_topic(&settings.name);
     if key != settings.name.as_bytes() {
         return Err(halt(
             "kafka.position_foreign",

@@ -6,6 +6,7 @@ use crate::finding::{Cause, Finding};
 use crate::flow::table::TableName;
 use crate::source::SourceError;
 use crate::source::postgres::setup::SetupPlan;
+use crate::source::postgres::slot;
 use crate::source::postgres::sql::{Sql, get, quote};
 
 /// The right to replicate: an attribute, or a role of Amazon's (docs/operations/roles.md).
@@ -39,25 +40,22 @@ pub fn entitled(sql: &mut Sql, plan: &SetupPlan) -> Result<Vec<Finding>, SourceE
         }
     }
     if plan.slot.is_some() {
-        found.extend(too_little_log(sql)?);
-    }
-    if plan.slot.is_some() && !get::<bool>(&sql.one(&format!("{MAY_REPLICATE}current_user"), &[])?, 0)? {
-        let what = format!("{user} may not replicate, so make no slot");
-        found.push(finding("setup.may_not_replicate", what).repair(format!(
-            "ALTER ROLE {} REPLICATION; (on Amazon's servers: GRANT rds_replication TO {0};)",
-            quote::ident(&user)
-        )));
+        let row = sql.one(
+            &format!("SELECT current_setting('wal_level'), ({MAY_REPLICATE}current_user)"),
+            &[],
+        )?;
+        if get::<&str>(&row, 0)? != "logical" {
+            found.push(slot::too_little_log(get(&row, 0)?));
+        }
+        if !get::<bool>(&row, 1)? {
+            let what = format!("{user} may not replicate, so make no slot");
+            found.push(finding("setup.may_not_replicate", what).repair(format!(
+                "ALTER ROLE {} REPLICATION; (on Amazon's servers: GRANT rds_replication TO {0};)",
+                quote::ident(&user)
+            )));
+        }
     }
     Ok(found)
-}
-
-/// A server on which no slot can be made: publication and topics without one would help nobody.
-fn too_little_log(sql: &mut Sql) -> Result<Option<Finding>, SourceError> {
-    let level: String = get(&sql.one("SELECT current_setting('wal_level')", &[])?, 0)?;
-    Ok((level != "logical").then(|| {
-        let what = format!("no slot can be made: wal_level is {level}");
-        finding("source.wal_level", what).repair("ALTER SYSTEM SET wal_level = 'logical'; then restart the server")
-    }))
 }
 
 /// A table of somebody else's: only its owner may publish it.

@@ -230,8 +230,6 @@ fn create_slot(sql: &mut Sql, statement: &str, settings: &Settings, wait: Durati
     ))?;
     let answer = sql.attempt(statement);
     sql.run("SET statement_timeout = 0; SET lock_timeout = '3s'")?;
-    let refused =
-        |code, what: String, repair: &str| Err(halt(Finding::error(Cause::Surroundings, code, what).repair(repair)));
     match answer {
         Ok(rows) => match rows.first() {
             Some(row) => slot::lsn(get(row, 0)?),
@@ -245,23 +243,12 @@ fn create_slot(sql: &mut Sql, statement: &str, settings: &Settings, wait: Durati
                 "the slot {} cannot be made: all replication slots are in use",
                 settings.slot
             );
-            refused(
-                "source.slots_exhausted",
-                what,
-                "raise max_replication_slots (needs a restart), or drop an unused slot",
-            )
+            let repair = "raise max_replication_slots (needs a restart), or drop an unused slot";
+            Err(halt(
+                Finding::error(Cause::Surroundings, "source.slots_exhausted", what).repair(repair),
+            ))
         }
-        Err(Refusal { state, .. }) if state == "55000" => {
-            let what = format!(
-                "the slot {} cannot be made: the server's wal_level is not logical",
-                settings.slot
-            );
-            refused(
-                "source.wal_level",
-                what,
-                "ALTER SYSTEM SET wal_level = 'logical'; then restart the server",
-            )
-        }
+        Err(Refusal { state, .. }) if state == "55000" => Err(halt(slot::too_little_log("not logical"))),
         Err(refusal) => Err(refusal.error),
     }
 }
