@@ -44,6 +44,46 @@ fn records_arrive_in_their_partition_with_a_guard_for_deletes() {
 }
 
 #[test]
+fn tombstones_keep_their_place_among_many_records_also_when_the_queue_is_full() {
+    const COUNT: u64 = 5_000;
+    const KEYS: u64 = 7;
+    let Some(mut settings) = world("tombstones") else {
+        return;
+    };
+    // The least that there is, 1 MiB: a third of what follows.
+    settings.queue_bytes_max = 0;
+    let filling = "abcdefgh01".repeat(100);
+    let mut sink = Kafka::new(settings.clone(), "one".to_owned()).unwrap();
+    let mut at = begin(&mut sink).unwrap();
+    let mut records = Records::default();
+    let value = |number: u64| (number % 3 < 2).then(|| format!("{number} {filling}"));
+    for number in 0..COUNT {
+        put(&mut records, &format!("{}", number % KEYS), value(number).as_deref(), 2);
+    }
+    sink.append(records).unwrap();
+    at.advance(Lsn(3)).unwrap();
+    sink.commit(&at).unwrap();
+    settled(&mut sink).unwrap();
+    let all = seen(&settings);
+    assert_eq!(all.len() as u64, COUNT);
+    for key in 0..KEYS {
+        let told = all.iter().filter(|(_, told, ..)| *told == key.to_string());
+        let told: Vec<_> = told.map(|(_, _, value, headers)| (value.clone(), *headers)).collect();
+        let numbers = (0..COUNT).filter(|number| number % KEYS == key);
+        let wanted = numbers.map(|number| value(number).map_or(("-".to_owned(), 4), |value| (value, 0)));
+        let first = told
+            .iter()
+            .zip(wanted.clone())
+            .position(|(told, wanted)| *told != wanted);
+        assert!(
+            told.len() == wanted.count() && first.is_none(),
+            "key {key}: {first:?} of {}",
+            told.len()
+        );
+    }
+}
+
+#[test]
 fn a_changed_world_halts() {
     let Some(settings) = world("changed") else { return };
     let frozen = Settings {

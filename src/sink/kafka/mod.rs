@@ -284,10 +284,10 @@ impl Kafka {
             nonce: self.nonce.clone(),
             partitions,
         };
-        let worker = Worker::new(parts, told, give, Arc::clone(&shared));
+        let seen = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("kafka".to_owned())
-            .spawn(move || worker.run())
+            .spawn(move || Worker::new(parts, told, give, seen).run())
             .map_err(|error| SinkError::Transient(format!("cannot start the Kafka thread: {error}")))?;
         self.line = Some(Line {
             commands: Some(commands),

@@ -14,16 +14,26 @@ const LASTS_MS: i32 = 1;
 const SHARE: u32 = 8;
 /// … but not before this …
 const AGAIN_MIN: Duration = Duration::from_millis(1);
-/// … nor later than this.
+/// … nor later than this, which is also when a flush follows without any reason.
 const AGAIN_MAX: Duration = Duration::from_millis(64);
 
-/// When the next flush is due. The library's own clock (`linger.ms`) plays no part: what it finds due and may not send yet,
-/// it looks at again and again.
-#[derive(Debug)]
+/// When the next flush is due: seldom in vain. What the library finds due and may not send yet, because the partition's last
+/// request is not answered, it looks at again and again, which takes half a core from the broker beside it
+/// (`rd_kafka_toppar_producer_serve` sets the time of the next look before it finds that no request is allowed). For the
+/// same reason its own clock (`linger.ms`) plays no part.
+#[derive(Debug, Default)]
 pub(super) struct Flushes {
-    /// When records were last known to go to partitions that may be new to the transaction.
-    new_since: Instant,
+    new: Option<New>,
     last: Option<Flush>,
+}
+
+/// Partitions that may be new to the transaction.
+#[derive(Debug)]
+struct New {
+    /// When the first of them was met.
+    since: Instant,
+    /// They are no longer, once so many records are answered.
+    upto: u64,
 }
 
 #[derive(Debug)]
@@ -34,22 +44,21 @@ struct Flush {
 }
 
 impl Flushes {
-    pub(super) fn new() -> Self {
-        Self {
-            new_since: Instant::now(),
-            last: None,
-        }
-    }
-
-    /// Records go to partitions that may be new to the transaction.
-    pub(super) fn meet_new_partitions(&mut self) {
-        self.new_since = Instant::now();
+    /// The last of the records `sent` goes to a partition that is new to the transaction; `answered` are answered.
+    pub(super) fn meet_new_partition(&mut self, (answered, sent): (u64, u64)) {
+        let before = self.new.take().filter(|new| answered < new.upto);
+        self.new = Some(New {
+            since: before.map_or_else(Instant::now, |new| new.since),
+            upto: sent,
+        });
     }
 
     /// Whether a partition may have become free for what lingers: `answered` of all the records `sent` are answered.
     fn is_due(&self, (answered, sent): (u64, u64), now: Instant) -> bool {
-        let waited = now.saturating_duration_since(self.new_since);
-        let again = (waited / SHARE).clamp(AGAIN_MIN, AGAIN_MAX);
+        let new = self.new.as_ref().filter(|new| answered < new.upto);
+        let again = new.map_or(AGAIN_MAX, |new| {
+            (now.saturating_duration_since(new.since) / SHARE).clamp(AGAIN_MIN, AGAIN_MAX)
+        });
         let is_due = |last: &Flush| answered > last.answered || now.saturating_duration_since(last.at) >= again;
         answered < sent && self.last.as_ref().is_none_or(is_due)
     }
@@ -90,29 +99,47 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flush_is_due_when_an_answer_came_or_a_share_of_the_wait_has_passed() {
+    fn a_flush_is_due_when_an_answer_came_or_a_new_partition_has_waited() {
         let begin = Instant::now();
         let at = |ms: u64| begin + Duration::from_millis(ms);
-        let flushed = |ms, answered| Flushes {
-            new_since: begin,
+        let flushed = |ms, answered, upto| Flushes {
+            new: Some(New { since: begin, upto }),
             last: Some(Flush { at: at(ms), answered }),
         };
-        let never = Flushes {
-            new_since: begin,
-            last: None,
-        };
         let cases = [
-            ("nothing lingers", &never, (7, 7), 9, false),
-            ("the first", &never, (0, 7), 0, true),
-            ("no answer, 1 ms is not over", &flushed(0, 0), (0, 7), 0, false),
-            ("no answer, early", &flushed(0, 0), (0, 7), 1, true),
-            ("an answer came", &flushed(400, 0), (1, 7), 400, true),
-            ("a share of 400 ms is not over", &flushed(400, 0), (0, 7), 449, false),
-            ("it is", &flushed(400, 0), (0, 7), 460, true),
-            ("no longer than that", &flushed(9_000, 0), (0, 7), 9_064, true),
+            ("nothing lingers", &Flushes::default(), (7, 7), 9, false),
+            ("the first", &Flushes::default(), (0, 7), 0, true),
+            ("new, 1 ms is not over", &flushed(0, 0, 1), (0, 7), 0, false),
+            ("new, early", &flushed(0, 0, 1), (0, 7), 1, true),
+            ("an answer came", &flushed(400, 0, 1), (1, 7), 400, true),
+            (
+                "new, a share of 400 ms is not over",
+                &flushed(400, 0, 1),
+                (0, 7),
+                449,
+                false,
+            ),
+            ("it is", &flushed(400, 0, 1), (0, 7), 460, true),
+            ("no longer than that", &flushed(9_000, 0, 1), (0, 7), 9_064, true),
+            ("no longer new, in vain", &flushed(2, 1, 1), (1, 7), 65, false),
+            ("no longer new, to be sure", &flushed(2, 1, 1), (1, 7), 66, true),
         ];
         for (what, flushes, counts, now, expected) in cases {
             assert_eq!(flushes.is_due(counts, at(now)), expected, "{what}");
         }
+    }
+
+    #[test]
+    fn partitions_are_new_until_the_last_of_them_is_answered_and_since_the_first() {
+        let mut flushes = Flushes::default();
+        flushes.meet_new_partition((0, 1));
+        let first = flushes.new.as_ref().map(|new| new.since);
+        flushes.meet_new_partition((0, 5));
+        let both = flushes.new.as_ref().map(|new| (new.since, new.upto));
+        assert_eq!(both, first.map(|since| (since, 5)));
+        std::thread::sleep(Duration::from_millis(1));
+        flushes.meet_new_partition((5, 9));
+        let third = flushes.new.as_ref().map(|new| (Some(new.since) > first, new.upto));
+        assert_eq!(third, Some((true, 9)));
     }
 }

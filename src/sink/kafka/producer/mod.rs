@@ -1,6 +1,8 @@
 //! The producer's thread: it owns the one transactional producer, and ends with the first error.
 
+mod append;
 mod flush;
+mod outlet;
 mod verdict;
 
 use std::collections::VecDeque;
@@ -9,18 +11,15 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
-use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{BaseProducer, BaseRecord, Producer as _, PurgeConfig};
+use rdkafka::producer::{BaseRecord, Producer as _, PurgeConfig};
 
-use crate::encoding::headers;
 use crate::flow::checkpoint::Checkpoint;
-use crate::flow::record::{Partition, RecordSpan, Records};
+use crate::flow::record::Records;
 use crate::sink::SinkError;
-use crate::sink::kafka::client::{Deliveries, position_topic};
+use crate::sink::kafka::client::position_topic;
 use crate::sink::kafka::errors::{Call, goes_on};
-use crate::sink::kafka::partition::partition;
 use crate::sink::kafka::producer::flush::Flushes;
+use crate::sink::kafka::producer::outlet::Outlet;
 use crate::sink::kafka::reading::checkpoint::{Declared, declared_key, encode};
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::shared::{Command, Parts, Shared};
@@ -34,25 +33,13 @@ const COMMIT_MAX: Duration = Duration::from_secs(9);
 /// How long a stop waits for a commit on its way, and for an abort.
 const LEAVE_MAX: Duration = Duration::from_secs(1);
 
-/// Buffers that librdkafka has and that are not answered: one on its way, while the next is produced. It sends no request
-/// to a partition in which 5 records wait for an answer, and while a full batch or one that lingered long enough is queued
-/// there, it looks again and again without a pause whether it may, which takes a core from the broker beside it
-/// (`rd_kafka_toppar_producer_serve` sets the time of the next look before it finds that no request is allowed).
-const BUFFERS_MAX: usize = 2;
-
 /// Buffers up to this size are used again.
 const KEPT_BYTES_MAX: usize = 4 << 20;
-
-/// Records produced between two looks at delivery reports.
-const POLL_EVERY: usize = 512;
 
 /// A commit counts as under way for so long after its answer. The broker answers before it has written the commit's markers;
 /// to a transaction that begins meanwhile it says CONCURRENT_TRANSACTIONS, and librdkafka waits 20 ms
 /// (`rd_kafka_txn_handle_AddPartitionsToTxn`). What arrives meanwhile joins the next transaction.
 const SETTLE: Duration = Duration::from_millis(4);
-
-/// The position record's opaque.
-const POSITION: usize = usize::MAX;
 
 /// Where a transaction stands.
 enum Stage {
@@ -66,7 +53,7 @@ enum Stage {
 
 /// The thread's state.
 pub(super) struct Worker {
-    producer: BaseProducer<Deliveries>,
+    producer: Outlet,
     settings: Arc<Settings>,
     nonce: String,
     partitions: Vec<i32>,
@@ -78,6 +65,8 @@ pub(super) struct Worker {
     sent: u64,
     /// That count at the end of each buffer that is not answered.
     buffers: VecDeque<u64>,
+    /// Partitions that the transaction has, for each topic.
+    met: Vec<Vec<bool>>,
     flushes: Flushes,
 }
 
@@ -97,8 +86,12 @@ impl From<SinkError> for Over {
 
 impl Worker {
     pub(super) fn new(parts: Parts, commands: Receiver<Command>, back: Sender<Records>, shared: Arc<Shared>) -> Self {
+        let met = parts.partitions.iter();
         Self {
-            producer: parts.producer,
+            met: met
+                .map(|count| vec![false; usize::try_from(*count).unwrap_or(0)])
+                .collect(),
+            producer: Outlet::new(parts.producer, &parts.settings),
             settings: parts.settings,
             nonce: parts.nonce,
             partitions: parts.partitions,
@@ -108,7 +101,7 @@ impl Worker {
             stage: Stage::Idle,
             sent: 0,
             buffers: VecDeque::new(),
-            flushes: Flushes::new(),
+            flushes: Flushes::default(),
         }
     }
 
@@ -165,100 +158,24 @@ impl Worker {
                 .begin_transaction()
                 .map_err(|error| self.judge(Call::Begin, &error))?;
             self.stage = Stage::Open(Instant::now());
-            self.flushes.meet_new_partitions();
+            self.met.iter_mut().for_each(|topic| topic.fill(false));
         }
         Ok(())
     }
 
-    /// Waits until few enough buffers are unanswered.
-    fn take_turns(&mut self) -> Result<(), Over> {
-        loop {
-            let answered = self.producer.context().answered();
-            while self.buffers.front().is_some_and(|end| answered >= *end) {
-                self.buffers.pop_front();
-            }
-            if self.buffers.len() < BUFFERS_MAX {
-                return Ok(());
-            }
-            self.send_on();
-            self.breathe(Duration::from_micros(100))?;
-        }
-    }
-
-    fn append(&mut self, records: &Records) -> Result<(), Over> {
-        self.take_turns()?;
-        self.begin()?;
-        let settings = Arc::clone(&self.settings);
-        for (index, span) in records.spans.iter().enumerate() {
-            self.produce(&settings, records, span)?;
-            if index % POLL_EVERY == POLL_EVERY - 1 {
-                self.producer.poll(Duration::ZERO);
-                self.look()?;
-                if self.shared.stopping() {
-                    return Err(Over::Stopped);
-                }
-            }
-        }
-        self.buffers.push_back(self.sent);
-        self.producer.poll(Duration::ZERO);
-        self.look()?;
-        Ok(())
-    }
-
-    fn produce(&mut self, settings: &Settings, records: &Records, span: &RecordSpan) -> Result<(), Over> {
-        let index = usize::from(span.topic.0);
-        let topic = settings.written.get(index).map_or("", |topic| topic.name.as_str());
-        let count = self.partitions.get(index).copied().unwrap_or(0);
-        let found = match &span.partition {
-            Partition::Of(bytes) => partition(records.part(bytes), count),
-            Partition::Number(number) => (0..count).contains(number).then_some(*number),
-        };
-        let Some(partition) = found else {
-            return Err(SinkError::Transient(format!("topic {topic} has no partitions")).into());
-        };
-        let mut record = BaseRecord::with_opaque_to(topic, usize::from(span.kind.0))
-            .partition(partition)
-            .key(records.part(&span.key));
-        match &span.value {
-            Some(value) => record = record.payload(records.part(value)),
-            None => record = record.headers(self.headers(records, span)),
-        }
-        self.send(record)
-    }
-
-    fn headers(&self, records: &Records, span: &RecordSpan) -> OwnedHeaders {
-        let id = span.position.text();
-        let told = headers(&id, (records, span), &self.settings.kinds);
-        let all = OwnedHeaders::new_with_capacity(told.len());
-        told.into_iter()
-            .fold(all, |all, (key, said)| all.insert(Header { key, value: Some(said) }))
-    }
-
-    /// Hands a record to librdkafka, and waits while its queue is full.
-    fn send(&mut self, mut record: BaseRecord<'_, [u8], [u8], usize>) -> Result<(), Over> {
-        loop {
-            match self.producer.send(record) {
-                Ok(()) => {
-                    self.sent = self.sent.saturating_add(1);
-                    return Ok(());
-                }
-                Err((KafkaError::MessageProduction(Code::QueueFull), again)) => {
-                    record = again;
-                    self.send_on();
-                    self.breathe(Duration::from_micros(500))?;
-                }
-                Err((error, _)) => return Err(self.judge(Call::Produce, &error).into()),
-            }
-        }
-    }
-
-    /// Serves delivery reports, sleeps, and looks whether to go on.
-    fn breathe(&self, pause: Duration) -> Result<(), Over> {
+    /// Serves delivery reports, and looks whether to go on.
+    fn serve_reports(&self) -> Result<(), Over> {
         self.producer.poll(Duration::ZERO);
         self.look()?;
         if self.shared.stopping() {
             return Err(Over::Stopped);
         }
+        Ok(())
+    }
+
+    /// The same, and a pause.
+    fn breathe(&self, pause: Duration) -> Result<(), Over> {
+        self.serve_reports()?;
         std::thread::sleep(pause);
         Ok(())
     }
@@ -266,7 +183,7 @@ impl Worker {
     /// Sends what lingers, where that can go.
     fn send_on(&mut self) {
         let answered = self.producer.context().answered();
-        self.flushes.send(&self.producer, (answered, self.sent));
+        self.flushes.send(&*self.producer, (answered, self.sent));
     }
 
     /// Waits until every record sent is answered.
@@ -295,16 +212,14 @@ impl Worker {
         // The newest record of the topic is the position.
         if let Some(declared) = &checkpoint.declared {
             let (key, value) = (declared_key(&settings), encode(&Declared::of(checkpoint, declared))?);
-            let record = BaseRecord::with_opaque_to(topic.as_str(), POSITION)
-                .partition(0)
-                .key(key.as_bytes());
+            let record = BaseRecord::to(topic.as_str()).partition(0).key(key.as_bytes());
             self.send(record.payload(value.as_slice()))?;
         }
-        let record = BaseRecord::with_opaque_to(topic.as_str(), POSITION)
+        let record = BaseRecord::to(topic.as_str())
             .partition(0)
             .key(settings.name.as_bytes());
         self.send(record.payload(value.as_slice()))?;
-        self.flushes.meet_new_partitions();
+        self.meet_new_partition();
         self.drain()?;
         let deliveries = Arc::clone(self.producer.context());
         if deliveries.acked() != self.sent {
