@@ -65,7 +65,7 @@ fn tombstones_keep_their_place_among_many_records_also_when_the_queue_is_full() 
     sink.commit(&at).unwrap();
     settled(&mut sink).unwrap();
     let all = seen(&settings);
-    assert_eq!(all.len() as u64, COUNT);
+    assert_eq!(u64::try_from(all.len()).unwrap(), COUNT);
     for key in 0..KEYS {
         let told = all.iter().filter(|(_, told, ..)| *told == key.to_string());
         let told: Vec<_> = told.map(|(_, _, value, headers)| (value.clone(), *headers)).collect();
