@@ -13,15 +13,16 @@ import psycopg
 from beside import beside
 from confluent_kafka import Consumer, TopicPartition
 from old import backfill
-from place import Bench, empty, fill, recvlogical, slot, writing
+from place import Bench, cpu_seconds, empty, fill, recvlogical, slot, writing
 from servers import Kafka, Postgres, both
 from tls import tls
 
 PARTS = ("drain", "single", "latency", "memory", "backfill", "beside", "tls")
 # Until the broker's virtual machine has compiled what it uses: before that its answers take twice as long.
 WARM_SECONDS = 60
-# Runs that are not counted, for the same reason.
-WARM_RUNS = 3
+# Runs that are not counted, for the same reason: until its compiler takes less than this share of one, but no more than so many.
+COMPILES_MAX = 0.1
+WARM_RUNS_MAX = 8
 # How long rows that were committed may be on their way at the end.
 LAST_SECONDS = 10
 
@@ -31,19 +32,23 @@ def drain(title: str, rows: int, batch: int, runs: int, servers: tuple[Postgres,
     postgres, kafka = servers
     empty(postgres)
     short = title.replace(" ", "")
-    benches = [Bench(f"{short}{number}", postgres, kafka) for number in range(WARM_RUNS + runs)]
-    for number in range(WARM_RUNS, WARM_RUNS + runs):
+    benches = [Bench(f"{short}{number}", postgres, kafka) for number in range(WARM_RUNS_MAX + runs)]
+    for number in range(runs):
         slot(postgres, f"bare_{short}{number}")
     end = fill(postgres, rows, batch)
-    for bench in benches[:WARM_RUNS]:
-        with bench.running():
+    for bench in benches[runs:]:
+        compiled = cpu_seconds(kafka.pid(), "CompilerThre")
+        with bench.running() as begin:
             bench.wait(rows // batch)
+        if cpu_seconds(kafka.pid(), "CompilerThre") - compiled < COMPILES_MAX * (time.monotonic() - begin):
+            break
     ratios, rates, costs, peaks, firsts = [], [], [], [], []
-    for number, bench in enumerate(benches[WARM_RUNS:], WARM_RUNS):
+    for number, bench in enumerate(benches[:runs]):
         # Who comes second finds the log in memory: each is second as often as the other.
         bare = 0.0
         if number % 2 == 0:
             bare = recvlogical(postgres, f"bare_{short}{number}", "bench", end)
+        brokers = cpu_seconds(kafka.pid())
         with bench.running() as begin:
             bench.wait(1, every=0.01)
             firsts.append(time.monotonic() - begin)
@@ -51,13 +56,15 @@ def drain(title: str, rows: int, batch: int, runs: int, servers: tuple[Postgres,
             ours = time.monotonic() - begin
             costs.append(bench.cpu_seconds() / rows * 1e6)
             peaks.append(bench.peak_mib())
+            brokers = cpu_seconds(kafka.pid()) - brokers
         if number % 2 == 1:
             bare = recvlogical(postgres, f"bare_{short}{number}", "bench", end)
         ratios.append(bare / ours)
         rates.append(rows / ours)
         print(
-            f"  {title:8} run {number + 1 - WARM_RUNS}: {rows / bare:9,.0f} rows/s pg_recvlogical, {rows / ours:9,.0f} rows/s "
-            f"walbridge, ratio {bare / ours:.2f}, {costs[-1]:.2f} us CPU a row, peak {peaks[-1]:.0f} MiB",
+            f"  {title:8} run {number + 1}: {rows / bare:9,.0f} rows/s pg_recvlogical, {rows / ours:9,.0f} rows/s "
+            f"walbridge, ratio {bare / ours:.2f}, {costs[-1]:.2f} us CPU a row ({brokers / rows * 1e6:.2f} the broker's), "
+            f"peak {peaks[-1]:.0f} MiB",
             flush=True,
         )
     print(

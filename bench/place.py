@@ -47,6 +47,14 @@ state_topic = "{name}.orders"
 """
 
 
+def cpu_seconds(pid: int, threads: str = "") -> float:
+    """CPU that a process has taken, or its threads of that name that still live (proc(5), stat)."""
+    process = Path(f"/proc/{pid}")
+    stats = [stat.read_text() for stat in process.glob("task/*/stat" if threads else "stat")]
+    fields = [stat.rsplit(")", 1)[1].split() for stat in stats if threads in stat]
+    return sum(int(field[11]) + int(field[12]) for field in fields) / os.sysconf("SC_CLK_TCK")
+
+
 def number(lsn: str) -> int:
     high, low = lsn.split("/")
     return (int(high, 16) << 32) | int(low, 16)
@@ -117,8 +125,7 @@ class Bench:
 
     def cpu_seconds(self) -> float:
         assert self.process is not None
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.process.pid)
 
     def peak_mib(self) -> float:
         return self._memory("VmHWM")

@@ -1,6 +1,6 @@
 //! Tables as the stream has announced them, fitted to the mapping.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use crate::bridge::BridgeError;
 use crate::bridge::names::Names;
@@ -15,7 +15,7 @@ use crate::telemetry::{Operation, Status, Tally};
 pub(super) struct Tables<'a> {
     mapping: &'a Mapping,
     status: &'a Status,
-    by_oid: HashMap<u32, Option<Followed>>,
+    by_oid: BTreeMap<u32, Option<Followed>>,
     names: Names,
     /// What each kind of the mapping counts as.
     pub(super) kinds: Vec<usize>,
@@ -53,7 +53,7 @@ impl<'a> Tables<'a> {
         Self {
             mapping,
             status,
-            by_oid: HashMap::new(),
+            by_oid: BTreeMap::new(),
             names: Names::new(mapping, marks),
             kinds,
         }

@@ -81,21 +81,33 @@ impl Position {
     /// The upper-case hexadecimal text of fixed width, `0001-000000016B374800-00000003-01`.
     pub fn text(&self) -> [u8; POSITION_TEXT_BYTES] {
         let mut out = [b'-'; POSITION_TEXT_BYTES];
-        hex(&mut out, 0..4, u64::from(self.epoch));
-        hex(&mut out, 5..21, self.commit_lsn.0);
-        hex(&mut out, 22..30, u64::from(self.rank));
-        hex(&mut out, 31..33, u64::from(self.part));
+        let [high, low] = halves(self.commit_lsn.0).map(hex);
+        let (epoch, rank, part) = (hex(u32::from(self.epoch)), hex(self.rank), hex(u32::from(self.part)));
+        let parts: [(usize, &[u8]); 5] = [(0, &epoch[4..]), (5, &high), (13, &low), (22, &rank), (31, &part[6..])];
+        for (start, digits) in parts {
+            if let Some(place) = out.get_mut(start..start + digits.len()) {
+                place.copy_from_slice(digits);
+            }
+        }
         out
     }
 }
 
-fn hex(out: &mut [u8; POSITION_TEXT_BYTES], digits: std::ops::Range<usize>, value: u64) {
-    let mut rest = value;
-    for digit in out.get_mut(digits).into_iter().flatten().rev() {
-        let nibble = u8::try_from(rest & 0xF).unwrap_or(0);
-        *digit = if nibble < 10 { b'0' + nibble } else { b'A' + nibble - 10 };
-        rest >>= 4;
-    }
+fn halves(value: u64) -> [u32; 2] {
+    let [a, b, c, d, e, f, g, h] = value.to_be_bytes();
+    [u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h])]
+}
+
+/// Eight digits at once: each half byte is moved into a byte of its own, and those above nine are known by the carry that
+/// six more gives them.
+fn hex(value: u32) -> [u8; 8] {
+    const EACH: u64 = 0x0101_0101_0101_0101;
+    let wide = u64::from(value);
+    let wide = (wide | (wide << 16)) & 0x0000_FFFF_0000_FFFF;
+    let wide = (wide | (wide << 8)) & 0x00FF_00FF_00FF_00FF;
+    let wide = (wide | (wide << 4)) & (EACH * 0xF);
+    let letters = ((wide + EACH * 6) >> 4) & EACH;
+    (wide + EACH * u64::from(b'0') + letters * u64::from(b'A' - b'0' - 10)).to_be_bytes()
 }
 
 #[cfg(test)]
@@ -121,6 +133,13 @@ mod tests {
             part: 1,
         };
         assert_eq!(&id.text(), b"0001-000000016B374800-00000003-01");
+        let every_digit = Position {
+            epoch: 0xFFFF,
+            commit_lsn: Lsn(0x0123_4567_89AB_CDEF),
+            rank: 0xFEDC_BA98,
+            part: 0xA5,
+        };
+        assert_eq!(&every_digit.text(), b"FFFF-0123456789ABCDEF-FEDCBA98-A5");
         let later = Position {
             rank: 0x8000_0000,
             ..id

@@ -172,6 +172,13 @@ fn an_identity_that_gives_too_little_is_refused_with_the_statement() {
 }
 
 #[test]
+fn a_statement_is_shown_once_whatever_it_mends() {
+    let (_, shown) = told(&GOOD.replacen("public.ord\"", "public.keyed\"", 1));
+    let full = "ALTER TABLE \"public\".\"keyed\" REPLICA IDENTITY FULL;";
+    assert_eq!(shown.matches(full).count(), 1, "{shown}");
+}
+
+#[test]
 fn codes_that_do_not_cover_the_column_are_warned_of() {
     let (findings, shown) = told(&GOOD.replacen("N = \"placed\", ", "", 1));
     let found = findings

@@ -35,6 +35,7 @@ fn column(name: &str, sql_type: SqlType, nullable: Nullable) -> ColumnFacts {
 pub(crate) fn table(name: &str, identity: ReplicaIdentity) -> TableFacts {
     let status = ColumnFacts {
         allowed: Some(vec!["N".to_owned(), "P".to_owned()]),
+        toast: Toast::Possible,
         ..column("sts", SqlType::Text, Nullable::No)
     };
     let columns = vec![

@@ -45,8 +45,8 @@ pub(super) fn check(entity: &Entity, plan: &Plan, of: &TableFacts, out: &mut Out
     if plan.follows_old == FollowsOld::No {
         return;
     }
-    out_of_line(entity, plan, of, out);
     let needed = needed(entity, plan);
+    let mut refused = Vec::new();
     for (table, identity) in identities(of) {
         let names = needed
             .iter()
@@ -78,15 +78,18 @@ pub(super) fn check(entity: &Entity, plan: &Plan, of: &TableFacts, out: &mut Out
                 .because("it could not be known what a row was before it changed or went")
                 .repair(table.full_identity_sql()),
         );
+        refused.push(table);
     }
+    out_of_line((entity, plan), of, &refused, out);
 }
 
-/// Values that an UPDATE may leave out, where the old row does not give them either.
-fn out_of_line(entity: &Entity, plan: &Plan, table: &TableFacts, out: &mut Out) {
+/// Values that an UPDATE may leave out, where the old row does not give them either. What was `refused` gets a whole old row
+/// by the same statement.
+fn out_of_line((entity, plan): (&Entity, &Plan), table: &TableFacts, refused: &[&TableName], out: &mut Out) {
     let updates_told = plan.state.is_some() || entity.events.iter().any(|event| event.on.contains(&Move::Changes));
     let Some((weak, _)) = identities(table)
         .into_iter()
-        .find(|(_, identity)| identity.kind != ReplicaIdentity::Full)
+        .find(|(weak, identity)| identity.kind != ReplicaIdentity::Full && !refused.contains(weak))
     else {
         return;
     };

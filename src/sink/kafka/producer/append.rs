@@ -22,6 +22,9 @@ const BUFFERS_MAX: usize = 2;
 /// Records handed over between two looks at delivery reports.
 const POLL_EVERY: usize = 1_024;
 
+/// How often an answer is looked for while there is enough to do: each look wakes this thread, on a core that others want.
+const ANSWER: Duration = Duration::from_micros(300);
+
 /// How long a full queue is waited for before it is tried again.
 const FULL: Duration = Duration::from_micros(500);
 
@@ -55,7 +58,7 @@ impl Worker {
             if self.buffers.len() < BUFFERS_MAX {
                 return Ok(());
             }
-            self.breathe(Duration::from_micros(100))?;
+            self.breathe(ANSWER)?;
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Pure: no I/O. One for each connection: a server tells every shape again to a new one.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use crate::flow::change::{Change, OldTuple, Step, Transaction, Tuple};
 use crate::flow::position::Lsn;
@@ -70,7 +70,7 @@ pub enum AssembleError {
 #[derive(Debug, Default)]
 pub struct Assembler {
     open: Option<Lsn>,
-    tables: HashMap<u32, Table>,
+    tables: BTreeMap<u32, Table>,
     truncated: Vec<u32>,
 }
 
