@@ -82,13 +82,11 @@ impl Position {
     pub fn text(&self) -> [u8; POSITION_TEXT_BYTES] {
         let mut out = [b'-'; POSITION_TEXT_BYTES];
         let [high, low] = halves(self.commit_lsn.0).map(hex);
-        let (epoch, rank, part) = (hex(u32::from(self.epoch)), hex(self.rank), hex(u32::from(self.part)));
-        let parts: [(usize, &[u8]); 5] = [(0, &epoch[4..]), (5, &high), (13, &low), (22, &rank), (31, &part[6..])];
-        for (start, digits) in parts {
-            if let Some(place) = out.get_mut(start..start + digits.len()) {
-                place.copy_from_slice(digits);
-            }
-        }
+        out[0..4].copy_from_slice(&hex(u32::from(self.epoch))[4..]);
+        out[5..13].copy_from_slice(&high);
+        out[13..21].copy_from_slice(&low);
+        out[22..30].copy_from_slice(&hex(self.rank));
+        out[31..33].copy_from_slice(&hex(u32::from(self.part))[6..]);
         out
     }
 }

@@ -118,8 +118,6 @@ pub(super) enum NoValue {
 #[derive(Debug, Default)]
 pub(super) struct Rendered {
     entries: Vec<Entry>,
-    /// The first entry that has no value, by number.
-    missing: Option<(usize, NoValue)>,
     scratch: Scratch,
     texts: Vec<u8>,
 }
@@ -149,7 +147,6 @@ pub(super) enum For {
 impl Rendered {
     pub(super) fn clear(&mut self) {
         self.entries.clear();
-        self.missing = None;
         self.scratch.clear();
         self.texts.clear();
     }
@@ -158,15 +155,12 @@ impl Rendered {
     /// hold what nobody can tell.
     pub(super) fn render(&mut self, sides: &Sides<'_>, side: Side, purpose: For) {
         self.clear();
-        for (number, field) in sides.plan.fields.iter().enumerate() {
+        for field in &sides.plan.fields {
             let entry = match purpose {
                 For::Comparing if !field.compared.contains(&side) => Ok(Entry::Skipped),
                 For::Comparing | For::Telling => self.read(sides, side, (field, purpose)),
             };
-            self.entries.push(entry.unwrap_or_else(|no| {
-                self.missing.get_or_insert((number, no));
-                Entry::Missing(no)
-            }));
+            self.entries.push(entry.unwrap_or_else(Entry::Missing));
         }
     }
 
@@ -215,7 +209,11 @@ impl Rendered {
 
     /// The first entry that has no value, by number.
     pub(super) fn missing(&self) -> Option<(usize, NoValue)> {
-        self.missing
+        let missing = |(number, entry): (usize, &Entry)| match entry {
+            Entry::Missing(no) => Some((number, *no)),
+            Entry::Column(..) | Entry::Text(..) | Entry::Skipped => None,
+        };
+        self.entries.iter().enumerate().find_map(missing)
     }
 
     /// The value of an entry; none where it is not known.

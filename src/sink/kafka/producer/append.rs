@@ -14,6 +14,7 @@ use crate::sink::kafka::errors::Call;
 use crate::sink::kafka::partition::partition;
 use crate::sink::kafka::producer::outlet::{Goal, Ready};
 use crate::sink::kafka::producer::{Over, Worker};
+use crate::sink::kafka::settings::Settings;
 
 /// Buffers that librdkafka has and that are not answered: one on its way, while the next is produced. More would only wait:
 /// it sends no request to a partition in which 5 records wait for an answer (`rd_kafka_toppar_producer_serve`).
@@ -91,8 +92,7 @@ impl Worker {
                 None => return Ok(()),
                 Some((_, Code::QueueFull)) => {
                     records = records.get_mut(taken..).unwrap_or_default();
-                    self.send_on();
-                    self.breathe(FULL)?;
+                    self.make_room()?;
                 }
                 Some((_, code)) => {
                     return Err(self.judge(Call::Produce, &KafkaError::MessageProduction(code)).into());
@@ -110,8 +110,7 @@ impl Worker {
             .into_iter()
             .fold(all, |all, (key, said)| all.insert(Header { key, value: Some(said) }));
         let settings = Arc::clone(&self.settings);
-        let topic = settings.written.get(goal.0).map_or("", |topic| topic.name.as_str());
-        let record = BaseRecord::<[u8], [u8]>::to(topic).partition(goal.1);
+        let record = BaseRecord::<[u8], [u8]>::to(name(&settings, goal.0)).partition(goal.1);
         self.send(record.key(records.part(&span.key)).headers(all))?;
         self.meet(goal);
         Ok(())
@@ -127,12 +126,17 @@ impl Worker {
                 }
                 Err((KafkaError::MessageProduction(Code::QueueFull), again)) => {
                     record = again;
-                    self.send_on();
-                    self.breathe(FULL)?;
+                    self.make_room()?;
                 }
                 Err((error, _)) => return Err(self.judge(Call::Produce, &error).into()),
             }
         }
+    }
+
+    /// Gives a full queue time to be sent.
+    fn make_room(&mut self) -> Result<(), Over> {
+        self.send_on();
+        self.breathe(FULL)
     }
 
     /// Where a record goes.
@@ -143,17 +147,14 @@ impl Worker {
             Partition::Of(bytes) => partition(records.part(bytes), count),
             Partition::Number(number) => (0..count).contains(number).then_some(*number),
         };
-        let name = || self.settings.written.get(topic).map_or("", |topic| topic.name.as_str());
         found
             .map(|partition| (topic, partition))
-            .ok_or_else(|| SinkError::Transient(format!("topic {} has no partitions", name())))
+            .ok_or_else(|| SinkError::Transient(format!("topic {} has no partitions", name(&self.settings, topic))))
     }
 
     /// Records went to this partition.
-    fn meet(&mut self, (topic, partition): Goal) {
-        let met = self.met.get_mut(topic).zip(usize::try_from(partition).ok());
-        let met = met.and_then(|(topic, partition)| topic.get_mut(partition));
-        if met.is_some_and(|met| !std::mem::replace(met, true)) {
+    fn meet(&mut self, goal: Goal) {
+        if self.met.insert(goal) {
             self.meet_new_partition();
         }
     }
@@ -163,4 +164,9 @@ impl Worker {
         let answered = self.producer.context().answered();
         self.flushes.meet_new_partition((answered, self.sent));
     }
+}
+
+/// Name of a topic, by its number.
+fn name(settings: &Settings, topic: usize) -> &str {
+    settings.written.get(topic).map_or("", |topic| topic.name.as_str())
 }

@@ -5,7 +5,7 @@ mod flush;
 mod outlet;
 mod verdict;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -19,7 +19,7 @@ use crate::sink::SinkError;
 use crate::sink::kafka::client::position_topic;
 use crate::sink::kafka::errors::{Call, goes_on};
 use crate::sink::kafka::producer::flush::Flushes;
-use crate::sink::kafka::producer::outlet::Outlet;
+use crate::sink::kafka::producer::outlet::{Goal, Outlet};
 use crate::sink::kafka::reading::checkpoint::{Declared, declared_key, encode};
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::shared::{Command, Parts, Shared};
@@ -65,8 +65,8 @@ pub(super) struct Worker {
     sent: u64,
     /// That count at the end of each buffer that is not answered.
     buffers: VecDeque<u64>,
-    /// Partitions that the transaction has, for each topic.
-    met: Vec<Vec<bool>>,
+    /// Partitions that the transaction has.
+    met: BTreeSet<Goal>,
     flushes: Flushes,
 }
 
@@ -86,11 +86,7 @@ impl From<SinkError> for Over {
 
 impl Worker {
     pub(super) fn new(parts: Parts, commands: Receiver<Command>, back: Sender<Records>, shared: Arc<Shared>) -> Self {
-        let met = parts.partitions.iter();
         Self {
-            met: met
-                .map(|count| vec![false; usize::try_from(*count).unwrap_or(0)])
-                .collect(),
             producer: Outlet::new(parts.producer, &parts.settings),
             settings: parts.settings,
             nonce: parts.nonce,
@@ -101,6 +97,7 @@ impl Worker {
             stage: Stage::Idle,
             sent: 0,
             buffers: VecDeque::new(),
+            met: BTreeSet::new(),
             flushes: Flushes::default(),
         }
     }
@@ -129,8 +126,8 @@ impl Worker {
             match self.commands.recv_timeout(wait) {
                 Ok(Command::Append(mut records)) => {
                     self.append(&records)?;
-                    // A commit that is there already does so itself: its position goes along.
-                    if self.commands.is_empty() || self.buffers.len() > 1 {
+                    // What is to be done next does so itself.
+                    if self.commands.is_empty() {
                         self.send_on();
                     }
                     self.shared.waiting_bytes.fetch_sub(records.cost(), Ordering::AcqRel);
@@ -142,8 +139,7 @@ impl Worker {
                 }
                 Ok(Command::Commit(checkpoint)) => self.commit(&checkpoint)?,
                 Err(RecvTimeoutError::Timeout) => {
-                    self.producer.poll(Duration::ZERO);
-                    self.look()?;
+                    self.serve_reports()?;
                     self.send_on();
                 }
                 Err(RecvTimeoutError::Disconnected) => return Err(Over::Stopped),
@@ -158,7 +154,7 @@ impl Worker {
                 .begin_transaction()
                 .map_err(|error| self.judge(Call::Begin, &error))?;
             self.stage = Stage::Open(Instant::now());
-            self.met.iter_mut().for_each(|topic| topic.fill(false));
+            self.met.clear();
         }
         Ok(())
     }
