@@ -11,9 +11,9 @@ from multiprocessing import Event, Process, Queue
 
 import psycopg
 from beside import beside
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer
 from old import backfill
-from place import Bench, cpu_seconds, empty, fill, recvlogical, slot, writing
+from place import Bench, cpu_seconds, empty, fill, read_all, recvlogical, slot, writing
 from servers import Kafka, Postgres, both
 from tls import tls
 
@@ -81,7 +81,7 @@ def read(address: str, topic: str, asked: Event, told: "Queue[dict[bytes, float]
         "bootstrap.servers": address, "group.id": "bench", "isolation.level": "read_committed",
         "enable.auto.commit": False,
     })  # fmt: skip
-    consumer.assign([TopicPartition(topic, 0, 0)])
+    read_all(consumer, topic)
     mark, seen, quiet = b'"mark":"', {}, 0.0
     while not asked.is_set() or time.monotonic() < quiet:
         # One at a time: `consume` would wait until it has many.

@@ -11,8 +11,8 @@ import urllib.request
 from multiprocessing import Event, Process, Queue
 
 import psycopg
-from confluent_kafka import Consumer, TopicPartition
-from place import DEV, Bench, empty, fill, writing
+from confluent_kafka import OFFSET_END, Consumer
+from place import DEV, Bench, empty, fill, read_all, writing
 from servers import Kafka, Postgres
 
 RATE = 1_000
@@ -25,7 +25,7 @@ def read(address: str, topic: str, asked: Event, told: "Queue[list[tuple[float, 
         "bootstrap.servers": address, "group.id": "bench", "isolation.level": "read_committed",
         "enable.auto.commit": False, "auto.offset.reset": "latest",
     })  # fmt: skip
-    consumer.assign([TopicPartition(topic, 0)])
+    read_all(consumer, topic, OFFSET_END)
     mark, seen = b'"mark":"', []
     while not asked.is_set():
         message = consumer.poll(0.05)

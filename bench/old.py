@@ -8,8 +8,8 @@ import time
 import urllib.request
 
 import psycopg
-from confluent_kafka import Consumer, Producer, TopicPartition
-from place import DEV, Bench, empty, fill
+from confluent_kafka import Consumer, Producer
+from place import DEV, Bench, empty, fill, read_all
 from servers import Kafka, Postgres
 
 # Records of one Kafka transaction, as many as the bridge's largest.
@@ -31,7 +31,7 @@ def copy(postgres: Postgres) -> float:
 def record(address: str, topic: str) -> tuple[bytes, bytes]:
     """A record as the bridge wrote it."""
     consumer = Consumer({"bootstrap.servers": address, "group.id": "bench", "enable.auto.commit": False})
-    consumer.assign([TopicPartition(topic, 0, 0)])
+    read_all(consumer, topic)
     message = None
     while message is None or message.value() is None:
         message = consumer.poll(5)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
+from confluent_kafka import Consumer, TopicPartition
 from servers import DEV, ROOT, Kafka, Postgres, free_port
 
 PROGRAM = os.environ.get("WALBRIDGE", str(ROOT / "target" / "release" / "walbridge"))
@@ -33,7 +34,6 @@ url = "{links.postgres}"
 {links.source}[kafka]
 brokers = "{links.kafka}"
 {links.properties}[kafka.topics]
-partitions = 1
 replication = 1
 [http]
 listen = "127.0.0.1:{http}"
@@ -142,6 +142,12 @@ class Bench:
         assert self.process is not None
         lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
         return int(next(line for line in lines if line.startswith(key)).split()[1]) / 1024
+
+
+def read_all(consumer: Consumer, topic: str, offset: int = 0) -> None:
+    """Reads every partition of the topic from there."""
+    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+    consumer.assign([TopicPartition(topic, number, offset) for number in partitions])
 
 
 def empty(postgres: Postgres) -> None:

@@ -19,10 +19,10 @@ use crate::sink::Sink;
 use crate::source::Distance;
 use crate::telemetry::{Status, Tally};
 
-/// Records are handed to the sink in buffers of about this size: with the transaction that fills it, usually one request.
+/// Records are handed to the sink in buffers of about this size, each with the transaction that fills it.
 const BUFFER_BYTES_MAX: usize = 800 << 10;
 /// A Kafka transaction is ended at the next commit when it holds so many records …
-const RECORDS_MAX: usize = 50_000;
+const RECORDS_MAX: usize = 150_000;
 /// … or is so old.
 const AGE_MAX: Duration = Duration::from_millis(500);
 /// Idle progress is stored when so much log has passed …

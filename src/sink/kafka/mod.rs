@@ -50,8 +50,12 @@ const INIT_STEP: Duration = Duration::from_millis(500);
 /// How long the first commit may take.
 const OPEN_MAX: Duration = Duration::from_secs(30);
 
-/// Commands on their way; their bytes are limited by `queue_bytes_max`.
+/// Commands on their way; see [`AHEAD_BYTES_MAX`].
 const COMMANDS_MAX: usize = 64;
+
+/// Bytes of records that wait for the producer's thread: what is read while a transaction ends. More of them would only push
+/// each other out of the processor's cache.
+const AHEAD_BYTES_MAX: usize = 2 << 20;
 
 /// Empty buffers that are kept: one is filled while one is written.
 const KEPT_MAX: usize = 2;
@@ -144,10 +148,11 @@ impl Kafka {
 
     /// Waits until `bytes` more fit into the budget; a buffer larger than the budget goes alone.
     fn room(&self, bytes: usize) -> Result<(), SinkError> {
+        let budget = self.settings.queue_bytes_max.min(AHEAD_BYTES_MAX);
         loop {
             self.stop.check()?;
             let waiting = self.line()?.shared.waiting_bytes.load(Ordering::Acquire);
-            if waiting == 0 || waiting.saturating_add(bytes) <= self.settings.queue_bytes_max {
+            if waiting == 0 || waiting.saturating_add(bytes) <= budget {
                 return Ok(());
             }
             std::thread::sleep(Duration::from_micros(500));

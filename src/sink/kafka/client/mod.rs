@@ -28,8 +28,11 @@ const SOCKET_TIMEOUT_MS: u32 = 10_000;
 /// out (`sparse_connect_intvl`): with the library's own 100 ms that is the longest part of a start.
 const FIRST_BACKOFF_MS: &str = "20";
 
-/// How long a record lingers where nothing else sends it; below the least `message.timeout.ms`.
-const LINGER_MS: &str = "900";
+/// Least `message.timeout.ms`.
+const MESSAGE_TIMEOUT_MIN_MS: u32 = 1_000;
+
+/// A full request. Larger ones cost the broker less for each record; smaller ones let it work while the next is compressed.
+const BATCH_BYTES: &str = "524288";
 
 /// What a framed record may cost besides its bytes (headers, batch).
 pub(super) const FRAME_BYTES_MAX: usize = 65_536;
@@ -66,12 +69,15 @@ pub(super) fn position_topic(bridge: &str) -> String {
 /// # Errors
 /// A halt where a secret cannot be read.
 pub(super) fn producer(settings: &Settings) -> Result<ClientConfig, SinkError> {
+    let timeout = settings.transaction_timeout_ms;
+    let message_timeout = (timeout.saturating_mul(3) / 4).max(MESSAGE_TIMEOUT_MIN_MS);
     let mut config = ClientConfig::new();
     config
         .set("compression.type", "lz4")
-        // So that a buffer of records becomes one request and not a dozen. The producer's thread flushes, long before.
-        .set("linger.ms", LINGER_MS)
-        .set("batch.size", "1000000")
+        // A request goes when it is full, and the rest when the producer's thread flushes, long before this time: once it is
+        // over, librdkafka looks without a pause whether it may send.
+        .set("linger.ms", (message_timeout / 10 * 9).to_string())
+        .set("batch.size", BATCH_BYTES)
         .set("batch.num.messages", "100000")
         .set("client.id", format!("walbridge.{}", settings.name))
         .set("reconnect.backoff.ms", FIRST_BACKOFF_MS)
@@ -85,7 +91,6 @@ pub(super) fn producer(settings: &Settings) -> Result<ClientConfig, SinkError> {
     for (key, value) in &settings.properties {
         config.set(key, text(key, value)?);
     }
-    let timeout = settings.transaction_timeout_ms;
     let message_bytes = settings.record_bytes_max.saturating_add(FRAME_BYTES_MAX).max(1_000_000);
     config
         .set("bootstrap.servers", &settings.brokers)
@@ -93,10 +98,7 @@ pub(super) fn producer(settings: &Settings) -> Result<ClientConfig, SinkError> {
         .set("enable.idempotence", "true")
         .set("acks", "all")
         .set("transaction.timeout.ms", timeout.to_string())
-        .set(
-            "message.timeout.ms",
-            (timeout.saturating_mul(3) / 4).max(1_000).to_string(),
-        )
+        .set("message.timeout.ms", message_timeout.to_string())
         .set("socket.timeout.ms", SOCKET_TIMEOUT_MS.min(timeout).to_string())
         .set("message.max.bytes", message_bytes.to_string())
         .set(

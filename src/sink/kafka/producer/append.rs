@@ -12,13 +12,15 @@ use crate::flow::record::{Partition, RecordSpan, Records};
 use crate::sink::SinkError;
 use crate::sink::kafka::errors::Call;
 use crate::sink::kafka::partition::partition;
+use crate::sink::kafka::producer::flush::QUIET;
 use crate::sink::kafka::producer::outlet::{Goal, Ready};
 use crate::sink::kafka::producer::{Over, Worker};
 use crate::sink::kafka::settings::Settings;
 
-/// Buffers that librdkafka has and that are not answered: one on its way, while the next is produced. More would only wait:
-/// it sends no request to a partition in which 5 records wait for an answer (`rd_kafka_toppar_producer_serve`).
-const BUFFERS_MAX: usize = 2;
+/// Buffers that librdkafka has and that are not answered. It sends nothing to a partition in which 5 records wait for an answer,
+/// then up to 5 requests at once (`rd_kafka_toppar_producer_serve`): with so many, each of a few partitions has a full
+/// request ready when its answer comes.
+const BUFFERS_MAX: usize = 8;
 
 /// Records handed over between two looks at delivery reports.
 const POLL_EVERY: usize = 1_024;
@@ -47,15 +49,14 @@ impl Worker {
         Ok(())
     }
 
-    /// Waits until few enough buffers are unanswered. The one that is next is on its way before another is produced: else
-    /// the beginning of that one would go with it, and its end would wait.
+    /// Waits until few enough buffers are unanswered.
     fn take_turns(&mut self) -> Result<(), Over> {
         loop {
             let answered = self.producer.context().answered();
             while self.buffers.front().is_some_and(|end| answered >= *end) {
                 self.buffers.pop_front();
             }
-            self.send_on();
+            self.send_on(QUIET);
             if self.buffers.len() < BUFFERS_MAX {
                 return Ok(());
             }
@@ -135,7 +136,7 @@ impl Worker {
 
     /// Gives a full queue time to be sent.
     fn make_room(&mut self) -> Result<(), Over> {
-        self.send_on();
+        self.send_on(QUIET);
         self.breathe(FULL)
     }
 

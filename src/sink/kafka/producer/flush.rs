@@ -17,14 +17,19 @@ const AGAIN_MIN: Duration = Duration::from_millis(1);
 /// … nor later than this, which is also when a flush follows without any reason.
 const AGAIN_MAX: Duration = Duration::from_millis(64);
 
+/// While more is to come, a flush is due only when no answer has come for so long: before that what fills a request goes by
+/// itself, and with the next answer another.
+pub(super) const QUIET: Duration = Duration::from_millis(2);
+
 /// When the next flush is due: seldom in vain. What the library finds due and may not send yet, because the partition's last
 /// request is not answered, it looks at again and again, which takes half a core from the broker beside it
 /// (`rd_kafka_toppar_producer_serve` sets the time of the next look before it finds that no request is allowed). For the
-/// same reason its own clock (`linger.ms`) plays no part.
+/// same reason its own clock (`linger.ms`) plays no part. What fills a request it sends by itself, as soon as it may.
 #[derive(Debug, Default)]
 pub(super) struct Flushes {
     new: Option<New>,
-    last: Option<Flush>,
+    last: Option<Seen>,
+    newest: Option<Seen>,
 }
 
 /// Partitions that may be new to the transaction.
@@ -36,8 +41,9 @@ struct New {
     upto: u64,
 }
 
-#[derive(Debug)]
-struct Flush {
+/// Answers, when they were looked at.
+#[derive(Clone, Copy, Debug)]
+struct Seen {
     at: Instant,
     /// Records that were answered then.
     answered: u64,
@@ -53,28 +59,36 @@ impl Flushes {
         });
     }
 
-    /// Whether a partition may have become free for what lingers: `answered` of all the records `sent` are answered.
-    fn is_due(&self, (answered, sent): (u64, u64), now: Instant) -> bool {
+    /// Whether a partition may have become free for what lingers: `answered` of all the records `sent` are answered, and
+    /// none for the time of `patience`.
+    fn is_due(&self, (answered, sent): (u64, u64), patience: Duration, now: Instant) -> bool {
+        let since = |seen: &Seen| now.saturating_duration_since(seen.at);
         let new = self.new.as_ref().filter(|new| answered < new.upto);
         let again = new.map_or(AGAIN_MAX, |new| {
             (now.saturating_duration_since(new.since) / SHARE).clamp(AGAIN_MIN, AGAIN_MAX)
         });
-        let is_due = |last: &Flush| answered > last.answered || now.saturating_duration_since(last.at) >= again;
+        let is_quiet = self.newest.as_ref().is_none_or(|newest| since(newest) >= patience);
+        let is_due = |last: &Seen| (answered > last.answered && is_quiet) || since(last) >= again;
         answered < sent && self.last.as_ref().is_none_or(is_due)
     }
 
-    /// Has sent what lingers, where that is due.
+    /// Has sent what lingers, where that is due; while answers come more often than `patience`, it is not.
     pub(super) fn send<C: ClientContext + ProducerContext>(
         &mut self,
         producer: &BaseProducer<C>,
         (answered, sent): (u64, u64),
+        patience: Duration,
     ) {
-        if self.is_due((answered, sent), Instant::now()) {
+        let seen = || Seen {
+            at: Instant::now(),
+            answered,
+        };
+        if self.newest.is_none_or(|newest| newest.answered != answered) {
+            self.newest = Some(seen());
+        }
+        if self.is_due((answered, sent), patience, Instant::now()) {
             flush(producer);
-            self.last = Some(Flush {
-                at: Instant::now(),
-                answered,
-            });
+            self.last = Some(seen());
         }
     }
 }
@@ -98,34 +112,55 @@ fn flush<C: ClientContext + ProducerContext>(producer: &BaseProducer<C>) {
 mod tests {
     use super::*;
 
+    /// Flushed at this time in ms, when so many were answered; up to `upto` the partitions are new, since 0 ms.
+    fn flushed(ms: u64, answered: u64, upto: u64) -> Flushes {
+        let since = Instant::now();
+        let at = since + Duration::from_millis(ms);
+        Flushes {
+            new: Some(New { since, upto }),
+            last: Some(Seen { at, answered }),
+            newest: Some(Seen { at, answered }),
+        }
+    }
+
     #[test]
     fn a_flush_is_due_when_an_answer_came_or_a_new_partition_has_waited() {
-        let begin = Instant::now();
-        let at = |ms: u64| begin + Duration::from_millis(ms);
-        let flushed = |ms, answered, upto| Flushes {
-            new: Some(New { since: begin, upto }),
-            last: Some(Flush { at: at(ms), answered }),
-        };
         let cases = [
-            ("nothing lingers", &Flushes::default(), (7, 7), 9, false),
-            ("the first", &Flushes::default(), (0, 7), 0, true),
-            ("new, 1 ms is not over", &flushed(0, 0, 1), (0, 7), 0, false),
-            ("new, early", &flushed(0, 0, 1), (0, 7), 1, true),
-            ("an answer came", &flushed(400, 0, 1), (1, 7), 400, true),
-            (
-                "new, a share of 400 ms is not over",
-                &flushed(400, 0, 1),
-                (0, 7),
-                449,
-                false,
-            ),
-            ("it is", &flushed(400, 0, 1), (0, 7), 460, true),
-            ("no longer than that", &flushed(9_000, 0, 1), (0, 7), 9_064, true),
-            ("no longer new, in vain", &flushed(2, 1, 1), (1, 7), 65, false),
-            ("no longer new, to be sure", &flushed(2, 1, 1), (1, 7), 66, true),
+            ("1 ms is not over", flushed(0, 0, 1), (0, 7), 0, false),
+            ("early", flushed(0, 0, 1), (0, 7), 1, true),
+            ("an answer came", flushed(400, 0, 1), (1, 7), 400, true),
+            ("a share of 400 ms is not over", flushed(400, 0, 1), (0, 7), 449, false),
+            ("it is", flushed(400, 0, 1), (0, 7), 460, true),
+            ("no longer than that", flushed(9_000, 0, 1), (0, 7), 9_064, true),
+            ("no longer new, in vain", flushed(2, 1, 1), (1, 7), 65, false),
+            ("no longer new, to be sure", flushed(2, 1, 1), (1, 7), 66, true),
         ];
         for (what, flushes, counts, now, expected) in cases {
-            assert_eq!(flushes.is_due(counts, at(now)), expected, "{what}");
+            let now = flushes.new.as_ref().unwrap().since + Duration::from_millis(now);
+            assert_eq!(flushes.is_due(counts, Duration::ZERO, now), expected, "{what}");
+        }
+        let (never, now) = (Flushes::default(), Instant::now());
+        assert!(!never.is_due((7, 7), Duration::ZERO, now), "nothing lingers");
+        assert!(never.is_due((0, 7), QUIET, now), "the first");
+    }
+
+    #[test]
+    fn while_answers_come_more_is_waited_for() {
+        let at = |ms: u64| Duration::from_millis(ms);
+        let mut flushes = flushed(0, 0, 0);
+        let begin = flushes.last.unwrap().at;
+        for (newest, now, expected) in [(10, 11, false), (10, 12, true), (12, 13, false)] {
+            let seen = begin + at(newest);
+            flushes.newest = Some(Seen { at: seen, answered: 3 });
+            assert_eq!(
+                flushes.is_due((3, 7), at(2), begin + at(now)),
+                expected,
+                "{newest} {now}"
+            );
+            assert!(
+                flushes.is_due((3, 7), Duration::ZERO, begin + at(now)),
+                "{newest} {now}"
+            );
         }
     }
 

@@ -18,7 +18,7 @@ use crate::flow::record::Records;
 use crate::sink::SinkError;
 use crate::sink::kafka::client::position_topic;
 use crate::sink::kafka::errors::{Call, goes_on};
-use crate::sink::kafka::producer::flush::Flushes;
+use crate::sink::kafka::producer::flush::{Flushes, QUIET};
 use crate::sink::kafka::producer::outlet::{Goal, Outlet};
 use crate::sink::kafka::reading::checkpoint::{Declared, declared_key, encode};
 use crate::sink::kafka::settings::Settings;
@@ -128,7 +128,7 @@ impl Worker {
                     self.append(&records)?;
                     // What is to be done next does so itself.
                     if self.commands.is_empty() {
-                        self.send_on();
+                        self.send_on(QUIET);
                     }
                     self.shared.waiting_bytes.fetch_sub(records.cost(), Ordering::AcqRel);
                     records.clear();
@@ -140,7 +140,7 @@ impl Worker {
                 Ok(Command::Commit(checkpoint)) => self.commit(&checkpoint)?,
                 Err(RecvTimeoutError::Timeout) => {
                     self.serve_reports()?;
-                    self.send_on();
+                    self.send_on(QUIET);
                 }
                 Err(RecvTimeoutError::Disconnected) => return Err(Over::Stopped),
             }
@@ -176,10 +176,10 @@ impl Worker {
         Ok(())
     }
 
-    /// Sends what lingers, where that can go.
-    fn send_on(&mut self) {
+    /// Sends what lingers, where that can go; while answers come more often than `patience`, more is waited for.
+    fn send_on(&mut self, patience: Duration) {
         let answered = self.producer.context().answered();
-        self.flushes.send(&*self.producer, (answered, self.sent));
+        self.flushes.send(&*self.producer, (answered, self.sent), patience);
     }
 
     /// Waits until every record sent is answered.
@@ -193,7 +193,7 @@ impl Worker {
                 return Ok(self.look()?);
             }
             if answered == before {
-                self.send_on();
+                self.send_on(Duration::ZERO);
                 self.breathe(Duration::from_micros(200))?;
             }
         }
