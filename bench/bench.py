@@ -13,16 +13,13 @@ import psycopg
 from beside import beside
 from confluent_kafka import Consumer
 from old import backfill
-from place import Bench, cpu_seconds, empty, fill, read_all, recvlogical, slot, writing
+from place import WARM_RUNS_MAX, Bench, cpu_seconds, empty, fill, read_all, recvlogical, slot, warm_up, writing
 from servers import Kafka, Postgres, both
 from tls import tls
 
 PARTS = ("drain", "single", "latency", "memory", "backfill", "beside", "tls")
 # Until the broker's virtual machine has compiled what it uses: before that its answers take twice as long.
 WARM_SECONDS = 60
-# Runs that are not counted, for the same reason: until its compiler takes less than this share of one, but no more than so many.
-COMPILES_MAX = 0.1
-WARM_RUNS_MAX = 8
 # How long rows that were committed may be on their way at the end.
 LAST_SECONDS = 10
 
@@ -36,12 +33,7 @@ def drain(title: str, rows: int, batch: int, runs: int, servers: tuple[Postgres,
     for number in range(runs):
         slot(postgres, f"bare_{short}{number}")
     end = fill(postgres, rows, batch)
-    for bench in benches[runs:]:
-        compiled = cpu_seconds(kafka.pid(), "CompilerThre")
-        with bench.running() as begin:
-            bench.wait(rows // batch)
-        if cpu_seconds(kafka.pid(), "CompilerThre") - compiled < COMPILES_MAX * (time.monotonic() - begin):
-            break
+    warm_up(kafka, benches[runs:], rows // batch)
     ratios, rates, costs, peaks, firsts = [], [], [], [], []
     for number, bench in enumerate(benches[:runs]):
         # Who comes second finds the log in memory: each is second as often as the other.

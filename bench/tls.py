@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import psycopg
-from place import Bench, Links, empty, fill, recvlogical, slot
+from place import WARM_RUNS_MAX, Bench, Links, empty, fill, recvlogical, slot, warm_up
 from servers import DEV, Kafka, Postgres, free_port
 
 # An authority, and a certificate of it for both servers.
@@ -59,20 +59,22 @@ def secure(postgres: Postgres, kafka: Kafka) -> Links:
 def tls(rows: int, runs: int, servers: tuple[Postgres, Kafka]) -> None:
     """Pairs of runs on one backlog, and of PostgreSQL's own reader: how much TLS costs the server, and so whoever reads.
 
-    Who comes second finds the log in memory, so each is second as often as the other. The first pair is not counted: the
-    broker has just begun, and compiles what it needs for TLS."""
+    Who comes second finds the log in memory, so each is second as often as the other."""
     postgres, kafka = servers
     secured = secure(postgres, kafka)
     empty(postgres)
     pairs = [
         (Bench(f"plain{number}", postgres, kafka), Bench(f"tls{number}", postgres, kafka, links=secured))
-        for number in range(runs + 1)
+        for number in range(runs)
     ]
-    for number in range(runs + 1):
+    # The broker has just begun.
+    both = [Bench(f"warm{number}", postgres, kafka, links=(None, secured)[number % 2]) for number in range(WARM_RUNS_MAX)]
+    for number in range(runs):
         for kind in ("plain", "tls"):
             slot(postgres, f"bare_{kind}{number}")
     end = fill(postgres, rows, 100)
     urls = {"plain": f"{postgres.url()}?sslmode=disable", "tls": f"{secured.postgres}&sslrootcert={secured.authority}"}
+    warm_up(kafka, both, rows // 100)
     ratios, bares = [], []
     for number, pair in enumerate(pairs):
         seconds: dict[str, float] = {}
@@ -83,14 +85,12 @@ def tls(rows: int, runs: int, servers: tuple[Postgres, Kafka]) -> None:
             with bench.running() as begin:
                 bench.wait(rows // 100)
                 seconds[bench.name] = time.monotonic() - begin
-        if number == 0:
-            continue
         plain, encrypted = (seconds[bench.name] for bench in pair)
         bare, bare_encrypted = (seconds[f"bare_{bench.name}"] for bench in pair)
         ratios.append(plain / encrypted)
         bares.append(bare / bare_encrypted)
         print(
-            f"  tls      run {number}: {rows / plain:9,.0f} rows/s plain, {rows / encrypted:9,.0f} rows/s with TLS on "
+            f"  tls      run {number + 1}: {rows / plain:9,.0f} rows/s plain, {rows / encrypted:9,.0f} rows/s with TLS on "
             f"both links, ratio {ratios[-1]:.2f}; pg_recvlogical {rows / bare:9,.0f} and {rows / bare_encrypted:9,.0f}, "
             f"ratio {bares[-1]:.2f}",
             flush=True,
