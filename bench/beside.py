@@ -23,7 +23,7 @@ def read(address: str, topic: str, asked: Event, told: "Queue[list[tuple[float, 
     """Of each change: when its statement ran and when it was seen here, in seconds. Old rows are left out."""
     consumer = Consumer({
         "bootstrap.servers": address, "group.id": "bench", "isolation.level": "read_committed",
-        "enable.auto.commit": False, "auto.offset.reset": "latest",
+        "enable.auto.commit": False,
     })  # fmt: skip
     read_all(consumer, topic, OFFSET_END)
     mark, seen = b'"mark":"', []

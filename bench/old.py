@@ -13,7 +13,7 @@ from place import DEV, Bench, empty, fill, read_all
 from servers import Kafka, Postgres
 
 # Records of one Kafka transaction, as many as the bridge's largest.
-TRANSACTION_RECORDS = 50_000
+TRANSACTION_RECORDS = 150_000
 
 # Seconds between two looks at how far it is: each costs the bridge and the bench some of the two cores.
 LOOK = 0.05
