@@ -15,7 +15,7 @@ use crate::flow::checkpoint::Checkpoint;
 use crate::flow::generation::OldRows;
 use crate::flow::position::Lsn;
 use crate::flow::record::Records;
-use crate::sink::Sink;
+use crate::sink::{Progress, Sink};
 use crate::source::Distance;
 use crate::telemetry::{Status, Tally};
 
@@ -53,8 +53,8 @@ pub struct Batch {
     rank: u32,
     /// Records of the buffer that belong to complete transactions.
     complete_records: usize,
-    /// Records of the open Kafka transaction, handed over or not.
-    told: usize,
+    /// Records of the open Kafka transaction that are with the sink.
+    handed_over: usize,
     /// Since when complete transactions wait for their commit.
     pending: Option<Instant>,
     /// Whether nothing but old rows waits, and more of them are to come.
@@ -92,7 +92,7 @@ impl Batch {
             open: None,
             rank: 0,
             complete_records: 0,
-            told: 0,
+            handed_over: 0,
             pending: None,
             coming: Coming::Nothing,
             stored: Instant::now(),
@@ -207,8 +207,13 @@ impl Batch {
     /// # Errors
     /// The sink's.
     pub(super) fn is_stored<K: Sink>(&self, mark: u64, sink: &mut K) -> Result<bool, BridgeError> {
-        let in_flight = u64::try_from(sink.progress()?.commits_in_flight).unwrap_or(u64::MAX);
-        Ok(self.commits.saturating_sub(in_flight) >= mark)
+        Ok(self.stored_commits(sink.progress()?) >= mark)
+    }
+
+    /// How many commits are stored.
+    fn stored_commits(&self, progress: Progress) -> u64 {
+        let in_flight = u64::try_from(progress.commits_in_flight).unwrap_or(u64::MAX);
+        self.commits.saturating_sub(in_flight)
     }
 
     /// Hands a buffer over that the open transaction alone fills. What is complete before it is committed first, so that
@@ -244,7 +249,7 @@ impl Batch {
         }
         let large = self.is_large_or_old();
         let hurries = distance == Distance::Near || self.begun == Begun::No;
-        if large || hurries && sink.progress()?.commits_in_flight == 0 {
+        if large || hurries && sink.progress()?.is_idle() {
             return self.commit(sink);
         }
         if self.records.bytes.len() >= BUFFER_BYTES_MAX {
@@ -260,7 +265,7 @@ impl Batch {
     pub fn commit_if_idle<K: Sink>(&mut self, sink: &mut K, seen: Lsn, asked: Asked) -> Result<(), BridgeError> {
         // Nobody waits for one old row of many, and a commit costs as much as hundreds of them.
         let lingers = self.pending.is_some() && self.coming == Coming::More && !self.is_large_or_old();
-        if lingers || sink.progress()?.commits_in_flight > 0 {
+        if lingers || !sink.progress()?.is_idle() {
             // Old rows come while nothing else does, faster than they are stored.
             if self.open.is_none() && self.records.bytes.len() >= BUFFER_BYTES_MAX {
                 self.append(sink)?;
@@ -268,11 +273,15 @@ impl Batch {
             return Ok(());
         }
         if self.pending.is_some() {
+            // All before is told or concerns nobody; while old rows are told there may be no quieter moment to say so.
+            if self.open.is_none() {
+                self.checkpoint.commit_end_lsn = seen.max(self.checkpoint.commit_end_lsn);
+            }
             return self.commit_complete(sink);
         }
         let moved = seen.bytes_since(self.checkpoint.commit_end_lsn);
         let due = asked == Asked::Yes || moved >= IDLE_BYTES_MAX || self.stored.elapsed() >= IDLE_AGE_MAX;
-        if self.open.is_none() && self.told == 0 && moved > 0 && due {
+        if self.open.is_none() && self.handed_over == 0 && moved > 0 && due {
             self.checkpoint.commit_end_lsn = seen;
             return self.commit(sink);
         }
@@ -280,7 +289,7 @@ impl Batch {
     }
 
     fn is_large_or_old(&self) -> bool {
-        self.told + self.records.spans.len() >= RECORDS_MAX
+        self.handed_over + self.records.spans.len() >= RECORDS_MAX
             || self.pending.is_some_and(|since| since.elapsed() >= AGE_MAX)
     }
 
@@ -289,10 +298,11 @@ impl Batch {
     /// # Errors
     /// The sink's.
     pub fn durable<K: Sink>(&mut self, sink: &mut K, status: &Status, seen: Lsn) -> Result<Lsn, BridgeError> {
-        let durable = sink.progress()?.durable_lsn;
-        status.moved(durable.0, seen.0);
-        status.publish(&mut self.tally, durable.0);
-        Ok(durable)
+        let progress = sink.progress()?;
+        status.moved(progress.durable_lsn.0, seen.0);
+        let stored = self.stored_commits(progress);
+        status.publish(&mut self.tally, stored);
+        Ok(progress.durable_lsn)
     }
 
     /// Commits what is complete and waits a little for the answer; the rest is dropped.
@@ -324,7 +334,7 @@ impl Batch {
     }
 
     fn append<K: Sink>(&mut self, sink: &mut K) -> Result<(), BridgeError> {
-        self.told += self.records.spans.len();
+        self.handed_over += self.records.spans.len();
         self.complete_records = 0;
         self.records = sink.append(std::mem::take(&mut self.records))?;
         Ok(())
@@ -336,8 +346,8 @@ impl Batch {
         }
         sink.commit(&self.checkpoint)?;
         self.commits = self.commits.saturating_add(1);
-        self.tally.seal(self.checkpoint.commit_end_lsn.0);
-        self.told = 0;
+        self.tally.seal(self.commits);
+        self.handed_over = 0;
         self.pending = None;
         self.begun = Begun::Yes;
         self.stored = Instant::now();

@@ -87,13 +87,13 @@ fn supervise_for(
     let mut good = Instant::now();
     // Whether a login of this process was good, and since when it is not.
     let (mut was_in, mut shut_out) = (false, None);
-    let mut durable = status.durable_lsn();
+    let mut stored = status.stored_commits();
     loop {
         let begun = Instant::now();
         let ended = attempt(how);
-        let moved = status.durable_lsn() != durable;
+        let moved = status.stored_commits() != stored;
         if moved {
-            durable = status.durable_lsn();
+            stored = status.stored_commits();
             delays = self::delays();
             how = Attempt::default();
         }
@@ -243,7 +243,11 @@ mod tests {
 
     #[test]
     fn progress_and_steady_work_begin_a_new_budget() {
-        let (outcome, attempts) = failing(|status, attempt| status.moved(attempt, 0));
+        let (outcome, attempts) = failing(|status, _| {
+            let mut tally = status.tally();
+            tally.seal(1);
+            status.publish(&mut tally, 1);
+        });
         assert!(matches!(outcome, Outcome::Stopped), "{outcome:?}");
         assert_eq!(attempts, 4);
         let (outcome, attempts) = failing(|status, _| {
@@ -325,6 +329,8 @@ mod tests {
                     status.set_state(State::Streaming);
                     return Err(transient());
                 }
+                // What an earlier process stored is no good login of this one.
+                status.acknowledged(made);
                 Err(refused())
             });
             assert!(

@@ -52,6 +52,7 @@ impl Sink for Listing {
         Ok(Progress {
             durable_lsn: Lsn::INVALID,
             commits_in_flight: self.1,
+            settling: false,
         })
     }
 
@@ -155,6 +156,24 @@ fn old_rows_that_come_while_a_commit_is_under_way_are_handed_over_in_buffers() {
 }
 
 #[test]
+fn old_rows_count_once_they_are_stored() {
+    let status = Status::new(Names::default());
+    let (mut batch, mut sink) = begun();
+    let counted = |batch: &mut Batch, sink: &mut Listing, in_flight: usize| {
+        sink.1 = in_flight;
+        batch.durable(sink, &status, Lsn::INVALID).unwrap();
+        status.stored_commits()
+    };
+    assert_eq!(counted(&mut batch, &mut sink, 0), 1);
+    // The position stays where it is.
+    tell_old(&mut batch, 1, Coming::Nothing);
+    batch.commit_if_idle(&mut sink, Lsn::INVALID, Asked::No).unwrap();
+    assert_eq!(sink.commits(), 1);
+    assert_eq!(counted(&mut batch, &mut sink, 1), 1, "it is not answered");
+    assert_eq!(counted(&mut batch, &mut sink, 0), 2);
+}
+
+#[test]
 fn old_rows_of_many_are_committed_together_unless_somebody_waits() {
     let idle = |batch: &mut Batch, sink: &mut Listing| batch.commit_if_idle(sink, Lsn(0x300), Asked::No).unwrap();
     let (mut batch, mut sink) = begun();
@@ -166,6 +185,11 @@ fn old_rows_of_many_are_committed_together_unless_somebody_waits() {
     tell_old(&mut batch, 10, Coming::Nothing);
     idle(&mut batch, &mut sink);
     assert_eq!(sink.commits(), 1, "{:?}", sink.0);
+    assert_eq!(
+        batch.position(),
+        Lsn(0x300),
+        "what concerned nobody is passed with them"
+    );
 
     // Behind a change nothing makes it wait.
     tell(&mut batch, &mut sink, 0x1000..0x1100, 1);

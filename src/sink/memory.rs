@@ -365,6 +365,7 @@ impl Sink for Memory {
         Ok(Progress {
             durable_lsn: self.durable_lsn,
             commits_in_flight: self.commits_in_flight(),
+            settling: false,
         })
     }
 }

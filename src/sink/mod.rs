@@ -37,8 +37,17 @@ pub enum SinkError {
 pub struct Progress {
     /// The last position durably stored.
     pub durable_lsn: Lsn,
-    /// Commits handed over that are not answered, or after which the next transaction would still be held up.
+    /// Commits handed over that are not answered.
     pub commits_in_flight: usize,
+    /// The last commit is answered, and a transaction that begins now would be held up.
+    pub settling: bool,
+}
+
+impl Progress {
+    /// Whether a commit that is asked for now is carried out at once.
+    pub fn is_idle(&self) -> bool {
+        self.commits_in_flight == 0 && !self.settling
+    }
 }
 
 /// Stores records and the checkpoint that covers them both or neither.

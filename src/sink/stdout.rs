@@ -101,6 +101,7 @@ impl<W: Write> Sink for Lines<W> {
         Ok(Progress {
             durable_lsn: self.durable,
             commits_in_flight: 0,
+            settling: false,
         })
     }
 }

@@ -117,6 +117,7 @@ pub struct Status {
     /// Since when it carries nothing; never, while it does, or another bridge does.
     apart_ms: AtomicU64,
     durable_lsn: AtomicU64,
+    stored_commits: AtomicU64,
     seen_lsn: AtomicU64,
     server_lsn: AtomicU64,
     /// Source commit time of the oldest transaction that is seen and not durable.
@@ -136,6 +137,7 @@ impl Status {
             heard_ms: AtomicU64::new(NEVER),
             apart_ms: AtomicU64::new(0),
             durable_lsn: AtomicU64::new(0),
+            stored_commits: AtomicU64::new(0),
             seen_lsn: AtomicU64::new(0),
             server_lsn: AtomicU64::new(0),
             oldest_unix_micros: Arc::new(AtomicI64::new(NOTHING_OPEN)),
@@ -271,16 +273,22 @@ impl Status {
         self.durable_lsn.load(Ordering::Relaxed)
     }
 
+    /// Kafka commits that are stored, of all runs: what was acknowledged before is none of ours.
+    pub fn stored_commits(&self) -> u64 {
+        self.stored_commits.load(Ordering::Relaxed)
+    }
+
     /// An empty tally that fits the names, one for each run.
     pub fn tally(&self) -> Tally {
         Tally::new(&self.names, Arc::clone(&self.oldest_unix_micros))
     }
 
-    /// Counts what is durable by now: all that was sealed up to `durable_lsn`.
-    pub fn publish(&self, tally: &mut Tally, durable_lsn: u64) {
+    /// Counts what is durable by now: so many of the run's commits are stored.
+    pub fn publish(&self, tally: &mut Tally, stored_commits: u64) {
         self.beat();
         let now = unix_micros();
-        while let Some(counts) = tally.take_durable(durable_lsn) {
+        while let Some(counts) = tally.take_durable(stored_commits) {
+            self.stored_commits.fetch_add(1, Ordering::Relaxed);
             self.meters.add(&counts, &self.names, now);
             tally.reuse(counts);
         }

@@ -54,7 +54,8 @@ pub(super) struct Counts {
     /// By kind.
     pub(super) kinds: Vec<u64>,
     pub(super) moments: Vec<Moment>,
-    end_lsn: u64,
+    /// Its number.
+    commit: u64,
 }
 
 impl Counts {
@@ -184,20 +185,20 @@ impl Tally {
         }
     }
 
-    /// A Kafka commit up to this position was asked for: what was counted so far belongs to it.
-    pub fn seal(&mut self, end_lsn: u64) {
+    /// The Kafka commit with this number was asked for: what was counted so far belongs to it.
+    pub fn seal(&mut self, commit: u64) {
         let fresh = self.spare.pop().unwrap_or_else(|| {
             let mut fresh = self.open.clone();
             fresh.clear();
             fresh
         });
         let mut counts = std::mem::replace(&mut self.open, fresh);
-        counts.end_lsn = end_lsn;
+        counts.commit = commit;
         self.sealed.push_back(counts);
     }
 
-    pub(super) fn take_durable(&mut self, durable_lsn: u64) -> Option<Counts> {
-        self.sealed.pop_front_if(|counts| counts.end_lsn <= durable_lsn)
+    pub(super) fn take_durable(&mut self, stored_commits: u64) -> Option<Counts> {
+        self.sealed.pop_front_if(|counts| counts.commit <= stored_commits)
     }
 
     pub(super) fn reuse(&mut self, mut counts: Counts) {

@@ -71,15 +71,16 @@ fn what_is_durable_is_counted_and_nothing_else() {
     tally.suppressed("Customer");
     tally.old_rows("Customer", 7);
     tally.completed();
-    tally.seal(200);
+    tally.seal(1);
     tally.begun(seconds_ago(1));
     tally.change(1, Operation::Delete);
     tally.completed();
-    tally.seal(300);
+    tally.seal(2);
 
-    status.publish(&mut tally, 199);
+    status.publish(&mut tally, 0);
     assert_eq!(value(&status, "walbridge_transactions_total"), Some(0.0));
-    status.publish(&mut tally, 200);
+    assert_eq!(status.stored_commits(), 0);
+    status.publish(&mut tally, 1);
     assert_eq!(value(&status, "walbridge_transactions_total"), Some(1.0));
     assert_eq!(
         value(
@@ -121,7 +122,7 @@ fn what_is_durable_is_counted_and_nothing_else() {
         value(&status, "walbridge_commit_seconds_bucket{le=\"+Inf\"}"),
         Some(1.0)
     );
-    status.publish(&mut tally, 300);
+    status.publish(&mut tally, 2);
     assert_eq!(
         value(
             &status,
@@ -130,18 +131,19 @@ fn what_is_durable_is_counted_and_nothing_else() {
         Some(1.0)
     );
     assert_eq!(value(&status, "walbridge_transactions_total"), Some(2.0));
+    assert_eq!(status.stored_commits(), 2);
 }
 
 #[test]
 fn a_tally_used_again_begins_at_zero() {
     let status = Status::new(names());
     let mut tally = status.tally();
-    for end_lsn in 1..=5 {
+    for commit in 1..=5 {
         tally.begun(seconds_ago(0));
         tally.record(1);
         tally.completed();
-        tally.seal(end_lsn);
-        status.publish(&mut tally, end_lsn);
+        tally.seal(commit);
+        status.publish(&mut tally, commit);
     }
     assert_eq!(
         value(&status, "walbridge_records_total{topic=\"shop.order-events\"}"),

@@ -73,6 +73,7 @@ impl Sink for Documents<'_> {
         Ok(Progress {
             durable_lsn: self.durable,
             commits_in_flight: 0,
+            settling: false,
         })
     }
 }

@@ -301,6 +301,7 @@ fn memory_fills_the_next_transaction_while_a_commit_is_under_way() {
     let progress = |lsn, commits_in_flight| Progress {
         durable_lsn: Lsn(lsn),
         commits_in_flight,
+        settling: false,
     };
     assert_eq!(sink.progress().unwrap(), progress(10, 2));
     assert_eq!(sink.progress().unwrap(), progress(20, 1));

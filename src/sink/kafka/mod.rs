@@ -371,6 +371,7 @@ impl Sink for Kafka {
         Ok(Progress {
             durable_lsn: line.shared.durable(),
             commits_in_flight,
+            settling: line.shared.settling.load(Ordering::Acquire),
         })
     }
 }

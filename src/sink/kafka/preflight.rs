@@ -194,7 +194,7 @@ fn limit(settings: &Settings, name: &str, resource: &ConfigResource) -> Option<F
             "kafka.record_limit",
             format!("topic {name} takes {takes} bytes at once, and limits.record_bytes_max is {sent}"),
         )
-        .because("a record in between halts the bridge, unless it is compressed to less")
+        .because("a record or a batch in between halts the bridge, unless it is compressed to less")
         .repair(format!(
             "kafka-configs --bootstrap-server {} --alter --topic {name} --add-config max.message.bytes={}",
             settings.brokers,

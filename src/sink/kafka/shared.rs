@@ -37,8 +37,10 @@ pub(super) struct Shared {
     pub(super) stop: AtomicBool,
     /// Bytes handed over and not yet with librdkafka.
     pub(super) waiting_bytes: AtomicUsize,
-    /// Commits handed over and not yet answered and settled.
+    /// Commits handed over and not yet answered.
     pub(super) commits: AtomicUsize,
+    /// The broker may still be at work for the last commit.
+    pub(super) settling: AtomicBool,
     /// The last position stored.
     pub(super) durable: AtomicU64,
     failed: AtomicBool,

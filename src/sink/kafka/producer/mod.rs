@@ -36,7 +36,7 @@ const LEAVE_MAX: Duration = Duration::from_secs(1);
 /// Buffers up to this size are used again.
 const KEPT_BYTES_MAX: usize = 4 << 20;
 
-/// A commit counts as under way for so long after its answer. The broker answers before it has written the commit's markers;
+/// For so long after a commit's answer no other should be asked for. The broker answers before it has written the commit's markers;
 /// to a transaction that begins meanwhile it says CONCURRENT_TRANSACTIONS, and librdkafka waits 20 ms
 /// (`rd_kafka_txn_handle_AddPartitionsToTxn`). What arrives meanwhile joins the next transaction.
 const SETTLE: Duration = Duration::from_millis(4);
@@ -226,8 +226,10 @@ impl Worker {
         self.shared
             .durable
             .store(checkpoint.commit_end_lsn.0, Ordering::Release);
-        self.breathe(SETTLE)?;
+        self.shared.settling.store(true, Ordering::Release);
         self.shared.commits.fetch_sub(1, Ordering::AcqRel);
+        self.breathe(SETTLE)?;
+        self.shared.settling.store(false, Ordering::Release);
         Ok(())
     }
 
