@@ -97,8 +97,9 @@ impl Shared {
             if now_read != reads {
                 (reads, since) = (now_read, Instant::now());
             } else if since.elapsed() > self.beat.unread {
-                drop(told);
+                // First: who stops us waits for no answer at the door.
                 self.knocking.store(true, Ordering::Release);
+                drop(told);
                 let leave = knock();
                 self.knocking.store(false, Ordering::Release);
                 told = self.told();
