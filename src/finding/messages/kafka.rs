@@ -265,7 +265,7 @@ pub(super) const KAFKA: &[Message] = &[
         "kafka.record_limit",
         &[Warning],
         "a topic takes less at once than `limits.record_bytes_max`",
-        "the bridge carries on until a record in between comes, and halts there unless it is compressed to less",
+        "the bridge carries on until a record or a batch in between comes, and halts there unless it is compressed to less",
         "raise `max.message.bytes` of the topic, as the message spells it",
     ),
     says(
