@@ -22,6 +22,8 @@ READY_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 10
 RETRY = 3
 """The exit code that asks to be started again."""
+OVERTAKEN = 4
+"""The exit code of one whose place another has taken."""
 
 
 def check_program() -> None:
@@ -104,6 +106,12 @@ class Bridge:
         self.restarts += 1
         time.sleep(0.5)
         self.start()
+
+    def is_overtaken(self) -> None:
+        """Another one took over: it waits for the slot, is about to, or says so at its end."""
+        code = None if self.process is None else self.process.poll()
+        if code not in (None, RETRY, OVERTAKEN):
+            raise Halted(f"bridge {self.label} was taken over, and ended with {code}\n{tail(self.log)}")
 
     def strike(self) -> None:
         """Kills it under way, from another thread; whoever starts it again calls `kill` first."""

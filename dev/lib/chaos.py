@@ -120,9 +120,10 @@ class Chaos:
         with self.frozen():
             run.spare.start()
             self.taken_over()
-        run.sleep(self.random.uniform(1, 5))
-        run.bridge.kill()
         run.bridge, run.spare = run.spare, run.bridge
+        run.sleep(self.random.uniform(1, 5))
+        run.spare.is_overtaken()
+        run.spare.kill()
         run.wait_moving()
 
     @contextlib.contextmanager
