@@ -7,21 +7,30 @@ import signal
 import statistics
 import sys
 import time
-from multiprocessing import Event, Process, Queue
 
 import psycopg
 from beside import beside
-from confluent_kafka import Consumer
 from old import backfill
-from place import WARM_RUNS_MAX, Bench, cpu_seconds, empty, fill, read_all, recvlogical, slot, warm_up, writing
+from place import (
+    LAST_SECONDS,
+    WARM_RUNS_MAX,
+    Bench,
+    Reader,
+    count_rows,
+    cpu_seconds,
+    empty,
+    fill,
+    recvlogical,
+    slot,
+    warm_up,
+    writing,
+)
 from servers import Kafka, Postgres, both
 from tls import tls
 
 PARTS = ("drain", "single", "latency", "memory", "backfill", "beside", "tls")
 # Until the broker's virtual machine has compiled what it uses: before that its answers take twice as long.
 WARM_SECONDS = 60
-# How long rows that were committed may be on their way at the end.
-LAST_SECONDS = 10
 
 
 def drain(title: str, rows: int, batch: int, runs: int, servers: tuple[Postgres, Kafka]) -> None:
@@ -67,26 +76,6 @@ def drain(title: str, rows: int, batch: int, runs: int, servers: tuple[Postgres,
     )
 
 
-def read(address: str, topic: str, asked: Event, told: "Queue[dict[bytes, float]]") -> None:
-    """When each row was seen here, by its `mark`: the inserting statement's clock in microseconds, and who wrote it."""
-    consumer = Consumer({
-        "bootstrap.servers": address, "group.id": "bench", "isolation.level": "read_committed",
-        "enable.auto.commit": False,
-    })  # fmt: skip
-    read_all(consumer, topic)
-    mark, seen, quiet = b'"mark":"', {}, 0.0
-    while not asked.is_set() or time.monotonic() < quiet:
-        # One at a time: `consume` would wait until it has many.
-        message = consumer.poll(0.05)
-        value = None if message is None else message.value()
-        if value is not None and (at := value.find(mark)) >= 0:
-            begin = at + len(mark)
-            seen[value[begin : value.index(b'"', begin)]] = time.time()
-            quiet = time.monotonic() + 1
-    consumer.close()
-    told.put(seen)
-
-
 def latency(seconds: int, servers: tuple[Postgres, Kafka]) -> None:
     """1,000 transactions a second; writers and reader are processes of their own, so that none waits for another.
 
@@ -97,24 +86,17 @@ def latency(seconds: int, servers: tuple[Postgres, Kafka]) -> None:
     with psycopg.connect(postgres.url(), autocommit=True) as connection:
         connection.execute("CREATE SEQUENCE IF NOT EXISTS ids CACHE 100")
         bench = Bench("latency", postgres, kafka)
-        asked, told = Event(), Queue()
         with bench.running():
             bench.wait_streaming()
-            reader = Process(target=read, args=(kafka.address(), "latency.orders", asked, told), daemon=True)
-            reader.start()
+            reader = Reader(kafka, "latency.orders")
             with writing(postgres, 1_000, WARM_SECONDS + seconds) as writers:
                 time.sleep(WARM_SECONDS)
                 warm, before = time.time(), bench.cpu_seconds()
                 if writers.wait(seconds + LAST_SECONDS) != 0:
                     raise RuntimeError("pgbench failed: see target/dev/bench.log")
                 cpu, resident = bench.cpu_seconds() - before, bench.resident_mib()
-            asked.set()
-            seen = told.get()
-            reader.join()
-        marks = {str(row[0]).encode() for row in connection.execute("SELECT mark FROM ord")}
-    if missing := len(marks - seen.keys()):
-        raise RuntimeError(f"{missing} rows were not seen")
-    times = sorted(at - written for mark, at in seen.items() if (written := int(mark.split()[0]) / 1e6) >= warm)
+            seen = reader.seen(count_rows(postgres))
+    times = sorted(at - written for written, at in seen if written >= warm)
     at = lambda share: times[int(len(times) * share)] * 1e3  # noqa: E731
     print(
         f"latency  p50 {at(0.5):.1f} ms, p99 {at(0.99):.1f} ms, p99.9 {at(0.999):.1f} ms, longest {times[-1] * 1e3:.0f} "

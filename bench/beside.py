@@ -8,33 +8,13 @@ import statistics
 import subprocess
 import time
 import urllib.request
-from multiprocessing import Event, Process, Queue
 
 import psycopg
-from confluent_kafka import OFFSET_END, Consumer
-from place import DEV, Bench, empty, fill, read_all, writing
+from place import DEV, LAST_SECONDS, Bench, Reader, count_rows, empty, fill, writing
 from servers import Kafka, Postgres
 
 RATE = 1_000
 WARM_SECONDS = 30
-
-
-def read(address: str, topic: str, asked: Event, told: "Queue[list[tuple[float, float]]]") -> None:
-    """Of each change: when its statement ran and when it was seen here, in seconds. Old rows are left out."""
-    consumer = Consumer({
-        "bootstrap.servers": address, "group.id": "bench", "isolation.level": "read_committed",
-        "enable.auto.commit": False,
-    })  # fmt: skip
-    read_all(consumer, topic, OFFSET_END)
-    mark, seen = b'"mark":"', []
-    while not asked.is_set():
-        message = consumer.poll(0.05)
-        value = None if message is None else message.value()
-        if value is not None and b'"origin":"backfill"' not in value and (at := value.find(mark)) >= 0:
-            begin = at + len(mark)
-            seen.append((int(value[begin : value.index(b" ", begin)]) / 1e6, time.time()))
-    consumer.close()
-    told.put(seen)
 
 
 def ask(bench: Bench, action: str) -> None:
@@ -44,12 +24,6 @@ def ask(bench: Bench, action: str) -> None:
     )
     with urllib.request.urlopen(request, timeout=60) as answer:
         answer.read()
-
-
-def rows_told(bench: Bench) -> int:
-    told = bench.status()["backfill"]
-    assert isinstance(told, list)
-    return int(told[0]["rows"])
 
 
 def writers_rate(postgres: Postgres, seconds: int) -> float:
@@ -65,18 +39,11 @@ def writers_rate(postgres: Postgres, seconds: int) -> float:
 
 def delay(bench: Bench, postgres: Postgres, kafka: Kafka, seconds: int) -> float:
     """The 99th percentile of the time from statement to consumer, in milliseconds, at 1,000 transactions a second."""
-    asked, told = Event(), Queue()
-    reader = Process(target=read, args=(kafka.address(), f"{bench.name}.orders", asked, told), daemon=True)
-    reader.start()
+    before, reader = count_rows(postgres), Reader(kafka, f"{bench.name}.orders")
     with writing(postgres, RATE, seconds) as writers:
-        if writers.wait(seconds + 10) != 0:
+        if writers.wait(seconds + LAST_SECONDS) != 0:
             raise RuntimeError("pgbench failed: see target/dev/bench.log")
-    time.sleep(1)
-    asked.set()
-    seen = told.get()
-    reader.join()
-    # The consumer needs a while until it is there.
-    times = sorted(at - written for written, at in seen if written > seen[0][0] + 1)
+    times = sorted(at - written for written, at in reader.seen(count_rows(postgres) - before))
     return times[int(len(times) * 0.99)] * 1e3
 
 
@@ -104,14 +71,14 @@ def beside(rows: int, seconds: int, runs: int, servers: tuple[Postgres, Kafka]) 
                 told = 0
                 if telling:
                     ask(bench, "tell")
-                    while rows_told(bench) == 0:
+                    while bench.old_rows() == 0:
                         time.sleep(0.05)
                 begin = time.monotonic()
                 delays[telling].append(delay(bench, postgres, kafka, seconds))
                 rates[telling].append(writers_rate(postgres, seconds))
                 took = time.monotonic() - begin
                 if telling:
-                    told = rows_told(bench)
+                    told = bench.old_rows()
                     ask(bench, "cancel")
                 print(
                     f"  beside   run {run + 1}, {'with' if telling else 'without'} old rows: p99 {delays[telling][-1]:.1f} ms, "

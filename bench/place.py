@@ -11,6 +11,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing import Event, Process, Queue, Value
 from pathlib import Path
 
 import psycopg
@@ -29,6 +30,8 @@ ROW = (
 # So many runs go before those that count, or fewer: until the broker's compiler takes less than this share of one.
 WARM_RUNS_MAX = 8
 COMPILES_MAX = 0.1
+# How long rows that were committed may be on their way at the end.
+LAST_SECONDS = 10
 FIELDS = ("id", "customer", "status", "amount", "currency", "quantity", "express", "placed", "note", "mark")
 CONFIG = """[bridge]
 name = "{name}"
@@ -126,6 +129,11 @@ class Bench:
         while self.status().get("state") != "streaming":
             time.sleep(0.01)
 
+    def old_rows(self) -> int:
+        """Old rows that are durable in Kafka."""
+        told = self.status().get("backfill")
+        return int(told[0]["rows"]) if isinstance(told, list) and told else 0
+
     def cpu_seconds(self) -> float:
         assert self.process is not None
         return cpu_seconds(self.process.pid)
@@ -147,15 +155,71 @@ class Bench:
         return int(next(line for line in lines if line.startswith(key)).split()[1]) / 1024
 
 
-def read_all(consumer: Consumer, topic: str, offset: int = 0) -> None:
-    """Reads every partition of the topic from there."""
-    partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
-    consumer.assign([TopicPartition(topic, number, offset) for number in partitions])
+def partitions_of(consumer: Consumer, topic: str) -> list[TopicPartition]:
+    """All of them, each from its begin."""
+    return [TopicPartition(topic, number, 0) for number in consumer.list_topics(topic, timeout=10).topics[topic].partitions]
+
+
+class Reader:
+    """A process of its own that notes when it sees each change, once it is ready; old rows are passed over.
+
+    Changes are known by their `mark`: the inserting statement's clock in microseconds, and who wrote it.
+    """
+
+    def __init__(self, kafka: Kafka, topic: str) -> None:
+        self.expected, self.told = Value("q", -1), Queue()
+        ready = Event()
+        arguments = (kafka.address(), topic, ready, self.expected, self.told)
+        self.process = Process(target=_read, args=arguments, daemon=True)
+        self.process.start()
+        if not ready.wait(LAST_SECONDS):
+            raise RuntimeError(f"cannot read {topic}")
+
+    def seen(self, expected: int) -> list[tuple[float, float]]:
+        """Of each of so many changes: when its statement ran and when it was seen, in seconds."""
+        self.expected.value = expected
+        seen = self.told.get()
+        self.process.join()
+        if len(seen) != expected:
+            raise RuntimeError(f"{len(seen)} of {expected} rows were seen")
+        return [(int(mark.split()[0]) / 1e6, at) for mark, at in seen.items()]
+
+
+def _read(address: str, topic: str, ready: Event, expected: Value, told: "Queue[dict[bytes, float]]") -> None:
+    consumer = Consumer({
+        "bootstrap.servers": address, "group.id": "bench", "isolation.level": "read_committed",
+        "enable.auto.commit": False,
+    })  # fmt: skip
+    partitions = partitions_of(consumer, topic)
+    for partition in partitions:
+        partition.offset = consumer.get_watermark_offsets(partition, timeout=10)[1]
+    consumer.assign(partitions)
+    ready.set()
+    mark, seen, last = b'"mark":"', {}, float("inf")
+    while len(seen) != expected.value and time.monotonic() < last:
+        if expected.value >= 0:
+            last = min(last, time.monotonic() + LAST_SECONDS)
+        # One at a time: `consume` would wait until it has many.
+        message = consumer.poll(0.05)
+        value = None if message is None else message.value()
+        if value is not None and b'"origin":"backfill"' not in value and (at := value.find(mark)) >= 0:
+            begin = at + len(mark)
+            seen[value[begin : value.index(b'"', begin)]] = time.time()
+    consumer.close()
+    told.put(seen)
+
+
+def count_rows(postgres: Postgres) -> int:
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        row = connection.execute("SELECT count(*) FROM ord").fetchone()
+        assert row is not None
+        return int(row[0])
 
 
 def empty(postgres: Postgres) -> None:
-    """A fresh table; before any bridge is set up, since emptying a followed table halts it."""
+    """A fresh table; before any bridge is set up, since emptying a followed table halts it. Slots of earlier parts go."""
     with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        connection.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE NOT active")
         connection.execute("DROP PUBLICATION IF EXISTS bench")
         connection.execute("DROP TABLE IF EXISTS ord")
         connection.execute(TABLE)
