@@ -1,4 +1,4 @@
-//! The whole way of a change, from the source to the sink, on one screen: [`run`].
+//! The whole way of a change, from the source to the sink, on one screen: `run`.
 
 pub mod batch;
 mod declared;

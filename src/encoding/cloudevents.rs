@@ -80,7 +80,7 @@ impl Told {
 }
 
 impl Encoder {
-    /// An encoder for these kinds; a [`KindId`](crate::flow::event::KindId) is the index into them.
+    /// An encoder for these kinds; a [`KindId`] is the index into them.
     pub fn new(kinds: &[EventKind], settings: &Settings) -> Self {
         Self {
             kinds: kinds.iter().map(|kind| Fragments::render(kind, settings)).collect(),

@@ -37,7 +37,7 @@ const OLD_RANK: u32 = 0x8000_0000;
 pub(super) struct Arguments {
     #[command(flatten)]
     file: ConfigFile,
-    /// Show rows as they stand, as they would be told at the first start [default]
+    /// Show rows as they stand, as they would be told at the first start (this is the default)
     #[arg(long, conflicts_with = "live")]
     from_tables: bool,
     /// Follow changes as they are committed, through a slot that ends with the command

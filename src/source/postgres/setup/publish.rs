@@ -25,7 +25,7 @@ pub struct Change {
 /// Plans what publications miss.
 ///
 /// # Errors
-/// As [`plan_from`].
+/// All that must be mended first.
 pub fn publications(settings: &Settings, catalog: &Catalog, present: &Present) -> Result<Vec<Change>, Vec<Finding>> {
     let mut refused: Vec<Finding> = settings
         .tables
