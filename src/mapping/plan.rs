@@ -45,6 +45,28 @@ pub(super) struct Plan {
     pub(super) on_unknown_old: OnUnknownOld,
     /// Whether an old row matters at all: there is a state, or an event beside `enters` without `where`.
     pub(super) follows_old: FollowsOld,
+    /// Columns without whose old value something would be told wrongly, and nobody would see it.
+    pub(super) vital: Vital,
+    /// What the catalogue says of old rows.
+    pub(super) old_rows: OldRows,
+}
+
+/// Columns whose old value must be known, by number.
+#[derive(Debug, Default)]
+pub(super) struct Vital {
+    /// Of the key and of `partition_by`: which record is meant.
+    pub(super) key: Vec<usize>,
+    /// Of the fields that tell an event when they differ.
+    pub(super) watched: Vec<usize>,
+}
+
+/// What is sent of an old row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum OldRows {
+    /// All of it, of every table: each identity is FULL.
+    Whole,
+    /// Of some table only the columns of its identity, and those only where one of them changed.
+    OfIdentity,
 }
 
 /// Whether what was before matters to an entity.
@@ -382,13 +404,14 @@ impl Mapping {
                 });
             }
             // An identity that grew says nothing of what was logged before. Under FULL the old row is always sent:
-            // where it is not, a leaf partition has another identity than the root whose shape this is.
-            let whole = table.identity == ReplicaIdentity::Full;
-            let in_identity = if !whole && sent.is_some_and(|c| c.in_identity) {
-                column.in_identity
-            } else {
-                InIdentity::No
+            // where it is not, a leaf partition has another identity than the root whose shape this is, and only the
+            // catalogue knows that one.
+            let is_known = match (table.identity, plan.old_rows) {
+                (ReplicaIdentity::Full, OldRows::OfIdentity) => true,
+                (ReplicaIdentity::Full, OldRows::Whole) => false,
+                _ => sent.is_some_and(|c| c.in_identity),
             };
+            let in_identity = if is_known { column.in_identity } else { InIdentity::No };
             places.push(Spot { at, in_identity });
         }
         Ok(places)

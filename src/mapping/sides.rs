@@ -64,6 +64,12 @@ impl<'a> Sides<'a> {
         self.new.is_some_and(|row| row.cell(place) == Cell::Unknown)
     }
 
+    /// Whether it is known of each of these columns what it was, or that it has not changed.
+    pub(super) fn knows_old(&self, columns: &[usize]) -> bool {
+        let knows = |column: &usize| self.cell(Side::Old, *column) != Cell::Unknown || self.unchanged_unsent(*column);
+        columns.iter().all(knows)
+    }
+
     /// Whether the row of a side is the entity.
     pub(super) fn is_entity(&self, side: Side) -> Result<Truth, EvaluationError> {
         let there = match side {

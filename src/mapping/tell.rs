@@ -187,6 +187,9 @@ fn enter(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>) -> Result<()
 }
 
 fn leave(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>) -> Result<(), Reason> {
+    if !sides.knows_old(&sides.plan.vital.key) {
+        return Err(Reason::UnknownOld);
+    }
     desk.old.render(sides, Side::Old, For::Telling);
     speak(sides, desk, voice, Move::Leaves)
 }
@@ -201,6 +204,9 @@ fn render_new(sides: &Sides<'_>, desk: &mut Desk) -> Result<(), Reason> {
 
 fn go_on(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>) -> Result<(), Reason> {
     let plan = sides.plan;
+    if !sides.knows_old(&plan.vital.key) || !sides.knows_old(&plan.vital.watched) {
+        return Err(Reason::UnknownOld);
+    }
     let differs = |number: usize| {
         plan.fields.get(number).is_some_and(|field| {
             let changed =
@@ -217,7 +223,7 @@ fn go_on(sides: &Sides<'_>, desk: &mut Desk, voice: &mut Voice<'_>) -> Result<()
     let (old, new) = (&desk.old, &desk.new);
     let same =
         |number: usize| !differs(number) || old.value(sides, Side::Old, number) == new.value(sides, Side::New, number);
-    // A key whose old value no identity carries matters to nobody here: the config was checked for that.
+    // A key whose old value is not known here matters to nobody: it is not vital.
     let moved = |&number: &usize| !same(number) && !matches!(old.value(sides, Side::Old, number), Ok(None));
     if plan.key.iter().any(moved) {
         speak(sides, desk, voice, Move::Leaves)?;

@@ -39,13 +39,14 @@ pub(super) struct Saying<'s, 'a> {
 
 impl Saying<'_, '_> {
     fn gather<'v>(&'v self, fields: &[usize], into: &mut Vec<Value<'v>>) -> Result<(), Reason> {
+        let unknown = |field| match self.side {
+            Side::Old => Reason::UnknownOld,
+            Side::New => Reason::Unchanged(field),
+        };
         for &field in fields {
             let value = self.of_side.value(self.sides, self.side, field);
-            into.push(
-                value
-                    .map_err(|no| Reason::Field(field, no))?
-                    .ok_or(Reason::Unchanged(field))?,
-            );
+            let value = value.map_err(|no| Reason::Field(field, no))?;
+            into.push(value.ok_or_else(|| unknown(field))?);
         }
         Ok(())
     }

@@ -53,13 +53,31 @@ fn told(entity: &str, name: &str, (old, new): (&Row, &Row)) -> Result<Vec<String
 
 /// The same, where the old row may not be sent.
 fn told_of(entity: &str, name: &str, (old, new): (Option<&Row>, &Row)) -> Result<Vec<String>, String> {
-    let (mapping, shape, mut heard) = prepared(entity, name);
+    told_as(prepared(entity, name), (old, new))
+}
+
+/// The same, logged while the identity was of these columns.
+fn told_under(identity: &[&str], entity: &str, (old, new): (Option<&Row>, &Row)) -> Result<Vec<String>, String> {
+    let (mapping, mut shape, heard) = prepared(entity, "ord");
+    shape.identity = ReplicaIdentity::Index;
+    for column in &mut shape.columns {
+        column.in_identity = identity.contains(&column.name.as_str());
+    }
+    told_as((mapping, shape, heard), (old, new))
+}
+
+fn told_as(
+    (mapping, shape, mut heard): (Mapping, Table, Heard),
+    (old, new): (Option<&Row>, &Row),
+) -> Result<Vec<String>, String> {
     let fitted = mapping.fit(&shape).expect("it fits").expect("it is mapped");
     let (old, new) = (old.map(tuple), tuple(new));
     let change = Change::Update {
-        old: old
-            .as_ref()
-            .map_or(OldTuple::Absent, |old| OldTuple::Full(Tuple::new(5, old))),
+        old: match (&old, shape.identity) {
+            (None, _) => OldTuple::Absent,
+            (Some(old), ReplicaIdentity::Full) => OldTuple::Full(Tuple::new(5, old)),
+            (Some(old), _) => OldTuple::Key(Tuple::new(5, old)),
+        },
         new: Tuple::new(5, &new),
     };
     let transaction = Transaction::default();
@@ -217,11 +235,40 @@ fn an_old_row_that_should_have_been_sent_and_was_not_is_not_known() {
     let error = told_of(STATES, "ord", (None, &OLD)).expect_err("whether it was an order is not known");
     assert!(error.contains("Order"), "{error}");
     let every_row = STATES.replacen("where = \"typ = 'S'\"\n", "", 1);
+    let error = told_of(&every_row, "ord", (None, &OLD)).expect_err("which key it had is not known");
+    assert!(error.contains("old value"), "{error}");
+    // Of a root only the catalogue knows what its leaves send.
+    let parted = every_row.replacen("public.ord", "public.parted", 1);
     assert_eq!(
-        told_of(&every_row, "ord", (None, &OLD)).expect("told"),
+        told_of(&parted, "parted", (None, &OLD)).expect("told"),
         [r#"A/A Order {"number":"A","status":"placed","note":null}"#],
         "not passed over as unchanged"
     );
+}
+
+#[test]
+fn what_was_logged_under_a_weaker_identity_is_told_only_where_nothing_could_be_missed() {
+    let every_row = STATES.replacen("where = \"typ = 'S'\"\n", "", 1);
+    let by_status = every_row.replacen("key =", "partition_by = \"status\"\nkey =", 1);
+    let changes = every_row.replacen("state_topic = \"orders\"", "event_topic = \"order-events\"", 1)
+        + "[entity.Order.events]\nOrderChanged = { on = \"changes\" }\n";
+    let moved: Row = [Some("A"), None, None, None, None];
+    let told = [r#"A/A Order {"number":"A","status":"placed","note":null}"#];
+    assert_eq!(told_under(&["no"], &every_row, (None, &OLD)).expect("told"), told);
+    let other = [Some("B"), Some("S"), Some("N"), Some("100"), None];
+    let renamed = told_under(&["no"], &every_row, (Some(&moved), &other)).expect("told");
+    assert_eq!(renamed.len(), 2, "a tombstone and a state: {renamed:?}");
+    let of_other: Row = [None, Some("T"), None, None, None];
+    for (identity, entity, old, why) in [
+        ("typ", &every_row, &of_other, "which key it had"),
+        ("no", &by_status, &moved, "in which partition it was"),
+        ("no", &changes, &moved, "whether a field differs"),
+    ] {
+        for old in [None, Some(old)] {
+            let error = told_under(&[identity], entity, (old, &OLD)).expect_err(why);
+            assert!(error.contains("old value"), "{why}: {error}");
+        }
+    }
 }
 
 #[test]

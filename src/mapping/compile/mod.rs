@@ -19,7 +19,7 @@ use crate::flow::event::{EventKind, Holds, KindId, Topic, TopicId};
 use crate::mapping::compile::names::{Asked, ColumnNames, unknown};
 use crate::mapping::entity::{Entity, Located};
 use crate::mapping::expression::{Expression, ExpressionError, Names};
-use crate::mapping::plan::{InIdentity, Mapping, Plan, PlanColumn, Slot, Told};
+use crate::mapping::plan::{InIdentity, Mapping, Plan, PlanColumn, Slot, Told, Vital};
 
 /// A mapping that can run, and what is worth saying of it.
 #[derive(Debug)]
@@ -226,6 +226,8 @@ fn plan(entity: &Entity, (own, table): (&TableFacts, &TableFacts), catalog: &Cat
         events: Vec::new(),
         on_unknown_old: entity.on_unknown_old,
         follows_old: old::follows(entity),
+        vital: Vital::default(),
+        old_rows: old::rows(table),
     };
     plan.columns = columns(&asked, table, entity);
     plan.events = events::compile(
@@ -248,6 +250,7 @@ fn plan(entity: &Entity, (own, table): (&TableFacts, &TableFacts), catalog: &Cat
             field.compared.push(*side);
         }
     }
+    plan.vital = old::vital(entity, &plan);
     old::check(entity, &plan, table, out);
     Some(plan)
 }

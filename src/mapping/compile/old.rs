@@ -5,7 +5,7 @@ use crate::flow::catalog::{Identity, TableFacts, Toast};
 use crate::flow::table::{ReplicaIdentity, TableName};
 use crate::mapping::compile::Out;
 use crate::mapping::entity::{Entity, Move, OnUnknownOld};
-use crate::mapping::plan::{FollowsOld, InIdentity, Plan, PlanColumn, Side, Slot, Watched};
+use crate::mapping::plan::{FollowsOld, InIdentity, OldRows, Plan, PlanColumn, Side, Slot, Vital, Watched};
 
 /// Whether updates and deletes matter to an entity.
 pub(super) fn follows(entity: &Entity) -> FollowsOld {
@@ -23,6 +23,16 @@ pub(in crate::mapping) fn identities(table: &TableFacts) -> Vec<(&TableName, &Id
         vec![(&table.name, &table.identity)]
     } else {
         table.leaves.iter().map(|leaf| (&leaf.name, &leaf.identity)).collect()
+    }
+}
+
+/// What is sent of old rows.
+pub(super) fn rows(table: &TableFacts) -> OldRows {
+    let all = identities(table);
+    if all.iter().all(|(_, identity)| identity.kind == ReplicaIdentity::Full) {
+        OldRows::Whole
+    } else {
+        OldRows::OfIdentity
     }
 }
 
@@ -121,7 +131,21 @@ fn out_of_line((entity, plan): (&Entity, &Plan), table: &TableFacts, refused: &[
 
 /// Columns needed of the old row, by number.
 fn needed(entity: &Entity, plan: &Plan) -> Vec<usize> {
-    let mut columns: Vec<usize> = needs(entity, plan).into_iter().map(|(column, _)| column).collect();
+    needed_for(entity, plan, |_| true)
+}
+
+/// Those that are looked at while a row is told, since the identity that [`check`] saw need not be the one under which the
+/// row was logged. Without the others a condition has no value, which is an error already.
+pub(super) fn vital(entity: &Entity, plan: &Plan) -> Vital {
+    Vital {
+        key: needed_for(entity, plan, |need| matches!(need, Need::Key | Need::PartitionBy)),
+        watched: needed_for(entity, plan, |need| need == Need::Changes),
+    }
+}
+
+fn needed_for(entity: &Entity, plan: &Plan, wanted: impl Fn(Need) -> bool) -> Vec<usize> {
+    let needs = needs(entity, plan).into_iter().filter(|(_, need)| wanted(*need));
+    let mut columns: Vec<usize> = needs.map(|(column, _)| column).collect();
     columns.sort_unstable();
     columns.dedup();
     columns
