@@ -8,7 +8,8 @@ use crate::finding::{Cause, Finding};
 use crate::flow::change::{Change, Transaction};
 use crate::flow::checkpoint::TableMark;
 use crate::flow::table::Table;
-use crate::mapping::plan::{Fitted, Mapping, Misfit};
+use crate::mapping::fitted::{Fitted, Misfit};
+use crate::mapping::plan::Mapping;
 use crate::telemetry::{Operation, Status, Tally};
 
 /// Tables by OID; none for those that no entity stands on.

@@ -5,6 +5,7 @@ pub mod difference;
 pub mod entity;
 pub mod explained;
 pub mod expression;
+pub mod fitted;
 pub mod form;
 pub mod plan;
 pub mod public_id;

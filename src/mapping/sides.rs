@@ -3,8 +3,9 @@
 use crate::flow::cell::{Cell, Row};
 use crate::flow::event::Value;
 use crate::mapping::expression::{EvaluationError, Operand, Operands, Truth, Written};
+use crate::mapping::fitted::Spot;
 use crate::mapping::form::{Form, Piece, RowProblem, Scratch};
-use crate::mapping::plan::{FieldSource, InIdentity, Plan, PlanField, Side, Slot, Spot};
+use crate::mapping::plan::{FieldSource, InIdentity, Plan, PlanField, Side, Slot};
 
 /// What is known of the row before.
 #[derive(Clone, Copy, Debug)]

@@ -3,8 +3,9 @@
 use crate::finding::{Cause, Finding};
 use crate::flow::position::Lsn;
 use crate::flow::table::{TableName, quoted};
+use crate::mapping::fitted::Fitted;
 use crate::mapping::form::RowProblem;
-use crate::mapping::plan::{FieldSource, Fitted, Plan};
+use crate::mapping::plan::{FieldSource, Plan};
 use crate::mapping::sides::NoValue;
 use crate::mapping::tell::NoTruth;
 
