@@ -117,12 +117,16 @@ fn whoever_may_not_set_up_hears_it_before_anything_is_made() {
     assert_eq!(refused.code, 1, "{refused}");
     for said in [
         format!("{other} does not own the table shop.item, so may not publish it: postgres does"),
-        format!("GRANT \"postgres\" TO \"{other}\";"),
+        "name its owner, or a superuser, with --as URL".to_owned(),
         format!("GRANT CREATE ON DATABASE \"{name}\" TO \"{other}\";"),
         format!("ALTER ROLE \"{other}\" REPLICATION;"),
     ] {
         assert!(refused.err.contains(&said), "{said}: {refused}");
     }
+    assert!(
+        !refused.err.contains("GRANT \"postgres\""),
+        "a superuser is made\n{refused}"
+    );
     world.run(&format!(
         "ALTER TABLE shop.item OWNER TO {other}; GRANT CREATE ON DATABASE {name} TO {other}; ALTER ROLE {other} REPLICATION"
     ));

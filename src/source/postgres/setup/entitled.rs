@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use tokio_postgres::Row;
+
 use crate::finding::{Cause, Finding};
 use crate::flow::table::TableName;
 use crate::source::SourceError;
@@ -61,13 +63,17 @@ pub fn entitled(sql: &mut Sql, plan: &SetupPlan) -> Result<Vec<Finding>, SourceE
 /// A table of somebody else's: only its owner may publish it.
 fn owner_of_table(sql: &mut Sql, name: &TableName, user: &str) -> Result<Option<Finding>, SourceError> {
     let rows = sql.ask(
-        "SELECT pg_get_userbyid(c.relowner)::text FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
+        "SELECT pg_get_userbyid(c.relowner)::text, (SELECT rolsuper FROM pg_roles r WHERE r.oid = c.relowner) \
+         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace \
          WHERE n.nspname = $1 AND c.relname = $2 AND NOT pg_has_role(current_user, c.relowner, 'USAGE')",
         &[&name.schema, &name.name],
     )?;
-    let owner: Option<String> = rows.first().map(|row| get(row, 0)).transpose()?;
+    let owner = owner(&rows)?;
     Ok(owner.map(|owner| {
-        let what = format!("{user} does not own the table {name}, so may not publish it: {owner} does");
+        let what = format!(
+            "{user} does not own the table {name}, so may not publish it: {} does",
+            owner.name
+        );
         not_owner(what, &owner, user)
     }))
 }
@@ -75,23 +81,46 @@ fn owner_of_table(sql: &mut Sql, name: &TableName, user: &str) -> Result<Option<
 /// A publication of somebody else's: only its owner may alter it.
 fn owner_of_publication(sql: &mut Sql, name: &str, user: &str) -> Result<Option<Finding>, SourceError> {
     let rows = sql.ask(
-        "SELECT pg_get_userbyid(pubowner)::text FROM pg_publication \
+        "SELECT pg_get_userbyid(pubowner)::text, (SELECT rolsuper FROM pg_roles r WHERE r.oid = pubowner) FROM pg_publication \
          WHERE pubname = $1 AND NOT pg_has_role(current_user, pubowner, 'USAGE')",
         &[&name],
     )?;
-    let owner: Option<String> = rows.first().map(|row| get(row, 0)).transpose()?;
+    let owner = owner(&rows)?;
     Ok(owner.map(|owner| {
-        let what = format!("{user} does not own the publication {name}, so may not alter it: {owner} does");
+        let what = format!(
+            "{user} does not own the publication {name}, so may not alter it: {} does",
+            owner.name
+        );
         not_owner(what, &owner, user)
     }))
 }
 
-fn not_owner(what: String, owner: &str, user: &str) -> Finding {
-    finding("setup.not_owner", what).repair(format!(
-        "name its owner, or a superuser, with --as URL; or make {user} one of its owners: GRANT {} TO {};",
-        quote::ident(owner),
-        quote::ident(user)
-    ))
+/// Whose a thing is.
+struct Owner {
+    name: String,
+    is_superuser: bool,
+}
+
+fn owner(rows: &[Row]) -> Result<Option<Owner>, SourceError> {
+    let owner = |row| {
+        Ok(Owner {
+            name: get(row, 0)?,
+            is_superuser: get(row, 1)?,
+        })
+    };
+    rows.first().map(owner).transpose()
+}
+
+fn not_owner(what: String, owner: &Owner, user: &str) -> Finding {
+    let other = "name its owner, or a superuser, with --as URL";
+    let repair = if owner.is_superuser {
+        // Nobody is made a superuser for this.
+        other.to_owned()
+    } else {
+        let (owner, user_name) = (quote::ident(&owner.name), quote::ident(user));
+        format!("{other}; or make {user} one of its owners: GRANT {owner} TO {user_name};")
+    };
+    finding("setup.not_owner", what).repair(repair)
 }
 
 fn finding(code: &'static str, what: String) -> Finding {

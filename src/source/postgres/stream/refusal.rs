@@ -61,7 +61,7 @@ pub(super) fn oversized(table: Option<&TableName>, bytes: usize, bytes_max: usiz
         )
         .because(format!("it is in a transaction that ends after {seen_lsn}"))
         .repair(format!(
-            "row_bytes_max = {bytes} or more in [limits], where memory allows it"
+            "row_bytes_max = \"{bytes}B\" or more in [limits], where memory allows it"
         )),
     )
 }
