@@ -66,7 +66,7 @@ const SECRET: [&str; 9] = [
     "pw", "pwd", "passwd", "password", "hash", "salt", "secret", "token", "pin",
 ];
 
-const PERSONAL: [&str; 45] = [
+const PERSONAL: [&str; 60] = [
     "email",
     "mail",
     "eml",
@@ -112,6 +112,21 @@ const PERSONAL: [&str; 45] = [
     "city",
     "ort",
     "ip",
+    "prenom",
+    "naiss",
+    "naissance",
+    "courriel",
+    "adresse",
+    "rue",
+    "ville",
+    "secu",
+    "telefon",
+    "steuer",
+    "konto",
+    "kto",
+    "blz",
+    "gehalt",
+    "salary",
 ];
 
 /// Tables of people: what is called a name there is one of a person.
@@ -133,7 +148,7 @@ const PEOPLE: [&str; 15] = [
     "contact",
 ];
 
-const DELETED: [&str; 16] = [
+const DELETED: [&str; 18] = [
     "del",
     "deleted",
     "deletion",
@@ -150,6 +165,8 @@ const DELETED: [&str; 16] = [
     "hidden",
     "retired",
     "dead",
+    "supprime",
+    "suppr",
 ];
 
 const STATUS: [&str; 9] = [
@@ -172,8 +189,11 @@ const KNOWN: [&str; 12] = [
     "lng", "lang", "language", "locale", "ctr", "country", "land", "cur", "curr", "currency", "iso", "uom",
 ];
 
+/// Whether one of these words is a part of the name, or two parts that follow each other: `loe_kz`.
 fn is_any(name: &[String], words: &[&str]) -> bool {
-    name.iter().any(|part| words.contains(&part.as_str()))
+    let pairs = name.windows(2).map(<[String]>::concat);
+    let mut parts = name.iter().cloned().chain(pairs);
+    parts.any(|part| words.contains(&part.as_str()))
 }
 
 fn is_integer(of: &SqlType) -> bool {
