@@ -187,7 +187,13 @@ fn new_topic<'a>(
             let new = new.set("segment.ms", "3600000").set("min.cleanable.dirty.ratio", "0.1");
             (new.set("delete.retention.ms", "60000"), &[][..])
         }
-        Some(Holds::States) => (new.set("cleanup.policy", "compact"), defaults.state.as_slice()),
+        // A reader that was away for a weekend still meets the tombstones.
+        Some(Holds::States) => {
+            let new = new
+                .set("cleanup.policy", "compact")
+                .set("delete.retention.ms", "604800000");
+            (new, defaults.state.as_slice())
+        }
         Some(Holds::Events) => (new.set("retention.ms", "-1"), defaults.events.as_slice()),
     };
     let new = match record_limit {
