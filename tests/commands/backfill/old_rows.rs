@@ -106,6 +106,9 @@ fn old_rows_meet_changes_and_kills_and_the_copy_is_the_table() {
     let Some(mut world) = with_rows("old_kills", 3_000) else {
         return;
     };
+    // So slowly that its middle is met on any machine.
+    let slowly = "rows_per_chunk = 50\nmax_rows_per_second = 1000";
+    world.configure(|text| telling(text).replace("rows_per_chunk = 50", slowly));
     let (mut admin, slot) = (world.another_session(), world.slot());
     let (told, ends) = std::sync::mpsc::channel::<()>();
     let writer = std::thread::spawn(move || {
