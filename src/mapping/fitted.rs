@@ -156,10 +156,10 @@ impl Mapping {
             // An identity that grew says nothing of what was logged before. Under FULL the old row is always sent:
             // where it is not, a leaf partition has another identity than the root whose shape this is, and only the
             // catalogue knows that one.
-            let is_known = match (table.identity, plan.old_rows) {
-                (ReplicaIdentity::Full, OldRows::OfIdentity) => true,
-                (ReplicaIdentity::Full, OldRows::Whole) => false,
-                _ => sent.is_some_and(|c| c.in_identity),
+            let is_known = if table.identity == ReplicaIdentity::Full {
+                plan.old_rows == OldRows::OfIdentity
+            } else {
+                sent.is_some_and(|c| c.in_identity)
             };
             let in_identity = if is_known { column.in_identity } else { InIdentity::No };
             places.push(Spot { at, in_identity });

@@ -68,14 +68,7 @@ fn owner_of_table(sql: &mut Sql, name: &TableName, user: &str) -> Result<Option<
          WHERE n.nspname = $1 AND c.relname = $2 AND NOT pg_has_role(current_user, c.relowner, 'USAGE')",
         &[&name.schema, &name.name],
     )?;
-    let owner = owner(&rows)?;
-    Ok(owner.map(|owner| {
-        let what = format!(
-            "{user} does not own the table {name}, so may not publish it: {} does",
-            owner.name
-        );
-        not_owner(what, &owner, user)
-    }))
+    not_owner(&rows, (&format!("the table {name}"), "publish"), user)
 }
 
 /// A publication of somebody else's: only its owner may alter it.
@@ -85,42 +78,23 @@ fn owner_of_publication(sql: &mut Sql, name: &str, user: &str) -> Result<Option<
          WHERE pubname = $1 AND NOT pg_has_role(current_user, pubowner, 'USAGE')",
         &[&name],
     )?;
-    let owner = owner(&rows)?;
-    Ok(owner.map(|owner| {
-        let what = format!(
-            "{user} does not own the publication {name}, so may not alter it: {} does",
-            owner.name
-        );
-        not_owner(what, &owner, user)
-    }))
+    not_owner(&rows, (&format!("the publication {name}"), "alter"), user)
 }
 
-/// Whose a thing is.
-struct Owner {
-    name: String,
-    is_superuser: bool,
-}
-
-fn owner(rows: &[Row]) -> Result<Option<Owner>, SourceError> {
-    let owner = |row| {
-        Ok(Owner {
-            name: get(row, 0)?,
-            is_superuser: get(row, 1)?,
-        })
-    };
-    rows.first().map(owner).transpose()
-}
-
-fn not_owner(what: String, owner: &Owner, user: &str) -> Finding {
+/// What is said where a row tells whose a thing is, and whether that one is a superuser.
+fn not_owner(rows: &[Row], (thing, deed): (&str, &str), user: &str) -> Result<Option<Finding>, SourceError> {
+    let Some(row) = rows.first() else { return Ok(None) };
+    let (owner, is_superuser): (String, bool) = (get(row, 0)?, get(row, 1)?);
+    let what = format!("{user} does not own {thing}, so may not {deed} it: {owner} does");
     let other = "name its owner, or a superuser, with --as URL";
-    let repair = if owner.is_superuser {
+    let repair = if is_superuser {
         // Nobody is made a superuser for this.
         other.to_owned()
     } else {
-        let (owner, user_name) = (quote::ident(&owner.name), quote::ident(user));
-        format!("{other}; or make {user} one of its owners: GRANT {owner} TO {user_name};")
+        let (owner, role) = (quote::ident(&owner), quote::ident(user));
+        format!("{other}; or make {user} one of its owners: GRANT {owner} TO {role};")
     };
-    finding("setup.not_owner", what).repair(repair)
+    Ok(Some(finding("setup.not_owner", what).repair(repair)))
 }
 
 fn finding(code: &'static str, what: String) -> Finding {
