@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use walbridge::finding::Place;
 use walbridge::flow::catalog::{ColumnFacts, Generated, Nullable, SqlType, Toast};
 use walbridge::flow::cell::Cell;
@@ -11,8 +13,7 @@ pub fn decode_value(bytes: &[u8]) {
     let Some((choice, text)) = bytes.split_first() else {
         return;
     };
-    let forms = forms();
-    let form = &forms[usize::from(*choice) % forms.len()];
+    let form = &FORMS[usize::from(*choice) % FORMS.len()];
     let cell = Cell::Text(text);
     let mut scratch = Scratch::default();
     let told = form
@@ -39,6 +40,8 @@ fn json(value: Option<Value<'_>>) -> Vec<u8> {
     }
     out
 }
+
+static FORMS: LazyLock<Vec<Form>> = LazyLock::new(forms);
 
 fn forms() -> Vec<Form> {
     let types = [
