@@ -13,6 +13,8 @@ mod chunks;
 mod cluster;
 mod connecting;
 mod facts;
+#[path = "../stream/port.rs"]
+mod port;
 mod publishing;
 mod watching;
 mod world;

@@ -22,6 +22,8 @@ mod backfill;
 mod cluster;
 mod orders;
 mod output;
+#[path = "../stream/port.rs"]
+mod port;
 mod public_ids;
 mod publications;
 mod recover;

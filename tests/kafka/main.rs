@@ -10,6 +10,8 @@
 )]
 
 mod mock;
+#[path = "../stream/port.rs"]
+mod port;
 mod secure;
 mod world;
 

@@ -1,12 +1,12 @@
 //! A PostgreSQL of a test's own, which it may stop, start and break.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use crate::port::free_port;
 
 /// A cluster, stopped and removed at the end.
 pub struct Cluster {
@@ -43,18 +43,6 @@ fn run(program: &Path, arguments: &[&str]) {
         .stderr(Stdio::null())
         .status();
     assert!(done.unwrap().success(), "{} {arguments:?}", program.display());
-}
-
-/// Below the ports that the system gives to connections: one of those may be taken again before the server is there.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = u16::try_from(std::process::id() % 5_000).unwrap();
-    loop {
-        let port = 15_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 5_000;
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 /// A folder that the server's user may write to.

@@ -12,6 +12,7 @@ mod cluster;
 mod connecting;
 mod enduring;
 mod following;
+mod port;
 mod reader;
 mod trust;
 #[expect(dead_code, reason = "its other half is for the tests of the catalogue")]

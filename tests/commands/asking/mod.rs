@@ -1,16 +1,10 @@
 //! `walbridge status`, as a health check asks: by its exit code first of all.
 
-use std::net::TcpListener;
-
 use serde_json::Value;
 
+use crate::port::free_port;
 use crate::world::World;
 use crate::world::line::until;
-
-/// Where nobody listens yet.
-fn port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 fn listen(world: &World, port: u16, change: impl FnOnce(String) -> String) {
     world.configure(|text| change(text.replace("127.0.0.1:0\"", &format!("127.0.0.1:{port}\""))));
@@ -19,7 +13,7 @@ fn listen(world: &World, port: u16, change: impl FnOnce(String) -> String) {
 #[test]
 fn the_exit_code_says_whether_the_bridge_is_ready() {
     let Some(mut world) = World::new("status") else { return };
-    let port = port();
+    let port = free_port();
     listen(&world, port, |text| text);
     world.set_up();
     world.run("INSERT INTO item VALUES (1, 'N', 'one', 10)");
@@ -57,7 +51,7 @@ fn a_bridge_that_reaches_no_server_runs_and_is_not_ready() {
     let Some(world) = World::new("status_unready") else {
         return;
     };
-    let (http, nobody) = (port(), port());
+    let (http, nobody) = (free_port(), free_port());
     listen(&world, http, |text| {
         text.replace(&world.url(), &format!("postgresql://postgres@127.0.0.1:{nobody}/x"))
     });
@@ -81,7 +75,7 @@ fn a_program_that_keeps_a_secret_runs_only_for_commands_that_need_it() {
         "{{ command = [\"sh\", \"-c\", \"echo ran >> '{}'; echo 0123456789abcdef\"] }}",
         ran.display()
     );
-    listen(&world, port(), |text| {
+    listen(&world, free_port(), |text| {
         let text = text.replace("label = \"lbl\"", "label = { from = \"lbl\", public_id = \"label\" }");
         format!("{text}\n[public_id.label]\nsecret = {secret}\nform = \"lbl_{{base32:20}}\"\n")
     });

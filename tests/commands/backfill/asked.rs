@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::port::free_port;
 use crate::world::World;
 use crate::world::line::until;
 
@@ -26,7 +27,7 @@ impl Asked {
         world.run(&format!(
             "INSERT INTO item SELECT n, 'N', 'row ' || n, n FROM generate_series(1, {rows}) n; ANALYZE item"
         ));
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let asked = Self {
             world,
             port,

@@ -106,6 +106,15 @@ impl World {
         Sql::connect_as(&self.url(), &Trust::of(Tls::Disable)).unwrap()
     }
 
+    /// An open transaction with a change in it: the server keeps the log behind it, whatever else it does, and only that
+    /// tells a slot that was moved from one that was made again.
+    pub(crate) fn keeps_log(&self) -> Sql {
+        let mut open = self.another_session();
+        open.run("BEGIN READ WRITE; INSERT INTO public.item VALUES (201, 'N', 'never', 1)")
+            .unwrap();
+        open
+    }
+
     /// The URL of the test's database, for a superuser.
     pub(crate) fn url(&self) -> String {
         in_database(&self.root_url, &self.name)

@@ -1,11 +1,13 @@
 //! A broker as companies run it: TLS, logins of every kind, and an authorizer that denies what is not granted.
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use crate::port::free_port;
 
 /// Makes keys and certificates: an authority and a stranger; the broker's, for `localhost`; clients by each of them.
 const CERTIFICATES: &str = r"
@@ -59,10 +61,6 @@ pub(crate) struct Broker {
     home: TempDir,
     libs: String,
     process: Option<Child>,
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn quiet(command: &mut Command) {
