@@ -178,10 +178,13 @@ fn position(config: &Config, settings: &kafka::settings::Settings) -> Vec<Findin
         .unwrap_or_default();
     let topics = stored
         .as_ref()
-        .map_or(Ok(()), |stored| kafka::compare(settings, stored));
+        .map_or(Ok(Vec::new()), |stored| kafka::moved(settings, stored));
     let slot = postgres::compare(&config.source, stored);
     found.extend(slot.err().map(|error| prepare::of_source(config, error)));
-    found.extend(topics.err().map(of_sink));
+    match topics {
+        Ok(moved) => found.extend(moved.iter().map(kafka::Moved::finding)),
+        Err(error) => found.push(of_sink(error)),
+    }
     found
 }
 

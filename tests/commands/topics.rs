@@ -125,9 +125,12 @@ fn a_position_that_cannot_be_read_halts() {
     ended.says(
         1,
         "kafka.position_foreign",
-        &[&format!("is not of bridge {name}"), "hint: walbridge recover"],
+        &[&format!("is not of bridge {name}"), "keep other writers off the topic"],
     );
     world.broker.write(&topic, &name, &kept);
+    world.broker.write(&topic, "another", &kept);
+    let done = world.call("recover", &["--yes"]);
+    assert!(done.code == 0 && done.out.contains("Epoch 1 goes on"), "{done}");
     world.holds(&["1"]);
     world.carry(2);
     world.holds(&["1", "2"]);
@@ -185,7 +188,7 @@ fn topics_that_changed_under_the_position_halt_and_check_says_so() {
         &world,
         "kafka.partitions_changed",
         &more,
-        &format!("hint: make {topic} again with 2 partitions"),
+        "hint: walbridge recover -c FILE: it accepts the new count",
     );
     world.holds(&["1"]);
     world.broker.remove(&topic);
@@ -194,9 +197,17 @@ fn topics_that_changed_under_the_position_halt_and_check_says_so() {
         &world,
         "kafka.topic_lost",
         &gone,
-        "hint: restore the topic, or tell its entities again",
+        "hint: walbridge recover -c FILE: it says what is gone",
     );
     assert_eq!(world.position(), position);
+    world.broker.make(&topic, 2);
+    let anew = format!("topic {topic} was deleted and made again since the position was stored");
+    halts(
+        &world,
+        "kafka.topic_made_again",
+        &anew,
+        "hint: walbridge recover -c FILE: it says what is gone",
+    );
     world.broker.remove(&world.position_topic());
     let unknown = format!(
         "the slot {} stands at {position}, and no position is stored",
@@ -208,6 +219,22 @@ fn topics_that_changed_under_the_position_halt_and_check_says_so() {
         &unknown,
         "hint: walbridge setup --adopt",
     );
+}
+
+#[test]
+fn a_topic_that_is_made_again_under_a_bridge_halts_it() {
+    let Some(mut world) = carried("topic_again") else {
+        return;
+    };
+    let topic = world.topic();
+    let mut bridge = world.start();
+    bridge.await_ready("streaming");
+    world.broker.remove(&topic);
+    world.broker.make(&topic, 2);
+    // The broker takes it as if nothing had happened.
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    let ended = bridge.ended();
+    ended.says(1, "kafka.topic_made_again", &["walbridge recover"]);
 }
 
 /// It halts so, and `check` says the same.

@@ -73,6 +73,7 @@ pub(super) fn start() -> Checkpoint {
         publications: BTreeMap::new(),
         tables: BTreeMap::new(),
         partitions: BTreeMap::new(),
+        topic_ids: BTreeMap::new(),
         mapping: String::new(),
         backfill: None,
         declared: None,

@@ -107,16 +107,32 @@ impl<'t> Ledger<'t> {
         // The new history may begin at lower places.
         (ledger.progress.behind, ledger.progress.told) = (Lsn::INVALID, 0);
         ledger.passed(Lsn(checkpoint.commit_end_lsn.0.saturating_sub(1)));
-        for (entity, known) in &mut ledger.progress.entities {
+        ledger.tell_again(|_| true);
+        ledger
+    }
+
+    /// Goes on where the position says, and tells these entities again, whatever was told of them.
+    pub fn again(targets: &'t [Target], stored: &Checkpoint, is_told: impl Fn(&str) -> bool) -> Self {
+        let mut ledger = Self {
+            targets,
+            epoch: stored.epoch,
+            progress: stored.backfill.clone().unwrap_or_default(),
+        };
+        ledger.passed(Lsn(stored.commit_end_lsn.0.saturating_sub(1)));
+        ledger.tell_again(is_told);
+        ledger
+    }
+
+    fn tell_again(&mut self, is_told: impl Fn(&str) -> bool) {
+        for (entity, known) in &mut self.progress.entities {
             // One that cannot be told now begins when it can be again.
-            if !targets.iter().any(|target| target.entity == *entity) {
+            if is_told(entity) && !self.targets.iter().any(|target| target.entity == *entity) {
                 (known.of, known.by, known.standing) = (String::new(), String::new(), Standing::Cancelled);
             }
         }
-        for target in targets {
-            ledger.begin(target, None, OnGone::Reconcile);
+        for target in self.targets.iter().filter(|target| is_told(&target.entity)) {
+            self.begin(target, None, OnGone::Reconcile);
         }
-        ledger
     }
 
     /// A transaction was told whose commit record starts here.

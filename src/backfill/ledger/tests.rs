@@ -38,6 +38,7 @@ fn checkpoint(lsn: u64) -> Checkpoint {
         publications: BTreeMap::new(),
         tables: BTreeMap::new(),
         partitions: BTreeMap::new(),
+        topic_ids: BTreeMap::new(),
         mapping: String::new(),
         backfill: None,
         declared: None,
@@ -110,6 +111,31 @@ fn what_was_told_otherwise_is_told_again_and_reconciled() {
         assert_eq!((generation.number, generation.on_gone), (2, OnGone::Reconcile));
         assert_eq!(generation.began.as_bytes(), ledger.next().text());
     }
+}
+
+#[test]
+fn what_a_topic_lost_is_told_again_in_the_same_epoch_and_the_rest_goes_on() {
+    let targets = [
+        target("Order", "orders"),
+        target("Customer", "customers"),
+        target("Item", "items"),
+    ];
+    let stored = told(open(&targets, &checkpoint(0x100), NeverTold::Tell, &[]));
+    let readable = &targets[..2];
+    let is_told = |entity: &str| entity != "Customer";
+    let ledger = Ledger::again(readable, &stored, is_told);
+    let (target, generation) = ledger.turn().expect("it is told again");
+    assert_eq!((target.entity.as_str(), generation.number), ("Order", 2));
+    assert_eq!(generation.began.as_bytes(), ledger.next().text());
+    assert!(
+        generation.began > stored.backfill.unwrap().entities["Order"].began,
+        "it sorts behind what was told"
+    );
+    let customer = ledger.generation("Customer").unwrap();
+    assert_eq!((customer.number, &customer.standing), (1, &Standing::Complete));
+    // It begins anew when it can be read again.
+    let item = ledger.generation("Item").unwrap();
+    assert_eq!((item.of.as_str(), &item.standing), ("", &Standing::Cancelled));
 }
 
 #[test]

@@ -2,13 +2,16 @@
 
 mod situation;
 mod telling;
+mod way;
 
+use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use clap::Args;
 
 use crate::backfill::ledger::Ledger;
 use crate::cli::recover::situation::Situation;
+use crate::cli::recover::way::Way;
 use crate::cli::say::{complain, say};
 use crate::cli::setup::{self, Refused};
 use crate::cli::{ConfigFile, Exit, LogFormat, findings, nonce, prepare};
@@ -16,12 +19,15 @@ use crate::config::{self, Config, Loaded, SinkChoice, Sources};
 use crate::encoding::{About, Control, Encoder};
 use crate::finding::{Cause, Finding};
 use crate::flow::change::CommitTime;
+use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
 use crate::flow::record::Records;
 use crate::sink::{SinkError, kafka};
+use crate::source::postgres::clock;
 use crate::source::postgres::proof::Ground;
 use crate::source::postgres::publication;
 use crate::source::postgres::setup::{Granted, grant, renew, server};
+use crate::source::postgres::sql::Sql;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -61,16 +67,31 @@ fn begin(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
     findings::print(&situation.prepared.findings, sources);
     let epoch = situation.next_epoch()?;
     telling::tell(config, &situation, epoch);
-    if !(arguments.yes || is_agreed(epoch)) {
-        let what = format!("epoch {epoch} was not begun, and nothing was changed");
+    let does = match situation.way {
+        Way::GoOn => format!("go on in epoch {epoch}"),
+        Way::Anew => format!("begin epoch {epoch}"),
+    };
+    if !(arguments.yes || is_agreed(&does)) {
+        let what = format!("nobody agreed to {does}, and nothing was changed");
         let finding = Finding::error(Cause::Surroundings, "recover.unconfirmed", what);
         return Err(finding.repair("walbridge recover -c FILE --yes").into());
     }
     situation.is_still(config)?;
-    let to = anew(arguments, config, &situation, epoch)?;
-    say!("\nEpoch {epoch} begins at {to}. What comes next:");
-    say!("  - Start the bridge: it tells the changes from {to} on, and the state topics again.");
-    say!("  - Consumers: `sequence` begins with {epoch:04X} from now on, so that guards take what follows for newer.");
+    let to = match (situation.way, &situation.stored) {
+        (Way::GoOn, Some(stored)) => go_on(config, &situation, stored)?,
+        _ => anew(arguments, config, &situation, epoch)?,
+    };
+    let verb = match situation.way {
+        Way::GoOn => "goes on",
+        Way::Anew => "begins",
+    };
+    say!("\nEpoch {epoch} {verb} at {to}. What comes next:");
+    say!("  - Start the bridge: it tells the changes from {to} on, and the states named above again.");
+    if situation.way == Way::Anew {
+        say!(
+            "  - Consumers: `sequence` begins with {epoch:04X} from now on, so that guards take what follows for newer."
+        );
+    }
     if !situation.gaps().is_empty() {
         say!("  - Readers of event topics find a record `<Entity>.gap` where events are missing.");
     }
@@ -78,15 +99,35 @@ fn begin(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
 }
 
 /// Asks whoever sits before it.
-fn is_agreed(epoch: u16) -> bool {
+fn is_agreed(does: &str) -> bool {
     let stdin = std::io::stdin();
     if !stdin.is_terminal() {
         return false;
     }
-    complain!("\nbegin epoch {epoch}? [y/N]");
+    complain!("\n{does}? [y/N]");
     drop(std::io::stderr().flush());
     let mut answer = String::new();
     stdin.lock().read_line(&mut answer).is_ok() && ["y", "yes"].contains(&answer.trim().to_lowercase().as_str())
+}
+
+/// Stores the position anew, with topics as they are now. The bridge tells again what they lack.
+fn go_on(config: &Config, situation: &Situation, stored: &Checkpoint) -> Result<Lsn, Refused> {
+    let kafka = &situation.prepared.kafka;
+    make_topics(kafka)?;
+    let at = clock::now(&mut Sql::connect(&config.source)?)?;
+    let to = stored.commit_end_lsn;
+    let is_told = |entity: &str| situation.told_again().any(|target| target.entity == entity);
+    let mut ledger = Ledger::again(&situation.targets, stored, is_told);
+    let records = gaps(config, situation, (to, at), &mut ledger);
+    let checkpoint = Checkpoint {
+        nonce: nonce(),
+        partitions: BTreeMap::new(),
+        topic_ids: BTreeMap::new(),
+        backfill: Some(ledger.progress().clone()),
+        ..stored.clone()
+    };
+    kafka::store_with(kafka, &checkpoint, records)?;
+    Ok(to)
 }
 
 /// Does it, in an order in which a bridge that is started in between halts and names this command.
@@ -96,14 +137,7 @@ fn anew(arguments: &Arguments, config: &Config, situation: &Situation, epoch: u1
     if grant(&mut sql, source)? == Granted::Now {
         say!("\nrole {}: rights granted", source.login.user);
     }
-    for topic in kafka::create_topics(kafka)? {
-        say!("topic {topic}: made");
-    }
-    match setup::await_leader(kafka) {
-        // What is there may be what cannot be read.
-        Ok(()) | Err(SinkError::Halt(_)) => {}
-        Err(error) => return Err(error.into()),
-    }
+    make_topics(kafka)?;
     let nonce = nonce();
     let publications = publication::read(&mut sql, source)?;
     let ground = Ground::new(source, &situation.catalog, &publications);
@@ -128,6 +162,17 @@ fn anew(arguments: &Arguments, config: &Config, situation: &Situation, epoch: u1
     Ok(to)
 }
 
+fn make_topics(kafka: &kafka::settings::Settings) -> Result<(), SinkError> {
+    for topic in kafka::create_topics(kafka)? {
+        say!("topic {topic}: made");
+    }
+    match setup::await_leader(kafka) {
+        // What is there may be what cannot be read.
+        Ok(()) | Err(SinkError::Halt(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
 /// One record for each entity in each of its event topics.
 fn gaps(config: &Config, situation: &Situation, (to, time): (Lsn, CommitTime), ledger: &mut Ledger<'_>) -> Records {
     let mut encoder = Encoder::new(&situation.prepared.mapping.kinds, &prepare::encoding(config));
@@ -138,7 +183,7 @@ fn gaps(config: &Config, situation: &Situation, (to, time): (Lsn, CommitTime), l
             kind,
             entity: &of.entity,
             about: About::Gap {
-                from: situation.from(),
+                from: situation.from().filter(|_| situation.way == Way::Anew),
                 to,
                 reason,
             },

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::backfill::target::Target;
 use crate::cli::prepare::{self, Prepared};
+use crate::cli::recover::way::Way;
 use crate::cli::setup::Refused;
 use crate::config::Config;
 use crate::finding::{Cause, Finding, Severity};
@@ -11,6 +12,7 @@ use crate::flow::catalog::Catalog;
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::event::{EventKind, Holds, KindId};
 use crate::flow::position::Lsn;
+use crate::sink::kafka::Moved;
 use crate::sink::{SinkError, kafka};
 use crate::source::SourceError;
 use crate::source::postgres;
@@ -44,6 +46,10 @@ pub(super) struct Situation {
     pub(super) end_lsn: Lsn,
     /// What does not belong together, or cannot be read.
     pub(super) found: Vec<Finding>,
+    /// Topics that are no longer as the position knows them.
+    pub(super) moved: Vec<Moved>,
+    /// What becomes of the history.
+    pub(super) way: Way,
     /// The newest epoch so far.
     pub(super) epoch: u16,
 }
@@ -64,31 +70,23 @@ impl Situation {
         let present = Present { publications, slot };
         let renewable = renewable(&config.source, &catalog, &present).err().unwrap_or_default();
         let of_kafka = kafka::preflight(&prepared.kafka);
+        let is_whole = findings.iter().all(|finding| !REPAIRED.contains(&finding.code));
         let stops = |finding: &Finding| finding.severity == Severity::Error && !REPAIRED.contains(&finding.code);
         let missing = |finding: &Finding| finding.code == "kafka.topic_missing";
         let of_server = findings.into_iter().filter(stops);
         let of_topics = of_kafka
             .into_iter()
             .filter(|finding| stops(finding) && !missing(finding));
-        let mut refused: Vec<Finding> = Vec::new();
-        for finding in renewable
-            .into_iter()
-            .chain(of_server)
-            .chain(hidden)
-            .chain(untold)
-            .chain(of_topics)
-        {
-            if !refused.contains(&finding) {
-                refused.push(finding);
-            }
-        }
-        if !refused.is_empty() {
-            return Err(Refused::Findings(refused));
-        }
+        let refused = renewable.into_iter().chain(of_server).chain(hidden);
+        refuse(refused.chain(untold).chain(of_topics))?;
         let (stored, mut found) = position(&prepared.kafka)?;
         of_former(config, stored.as_ref())?;
+        let mut moved = Vec::new();
         if let Some(stored) = &stored {
-            found.extend(of_sink(kafka::compare(&prepared.kafka, stored))?);
+            found.extend(of_sink(
+                kafka::moved(&prepared.kafka, stored).map(|these| moved = these),
+            )?);
+            found.extend(moved.iter().map(Moved::finding));
         }
         if found.is_empty() || stored.is_some() {
             found.extend(of_source(postgres::compare(&config.source, stored.clone()))?);
@@ -107,9 +105,15 @@ impl Situation {
             catalog,
             prepared,
             targets,
+            way: if is_whole && stored.is_some() && present.slot.is_some() {
+                Way::of(&found)
+            } else {
+                Way::Anew
+            },
             stored,
             slot: present.slot,
             found,
+            moved,
             epoch,
         })
     }
@@ -131,8 +135,11 @@ impl Situation {
             .into())
     }
 
-    /// The epoch that begins.
+    /// The epoch that begins, or goes on.
     pub(super) fn next_epoch(&self) -> Result<u16, Refused> {
+        if self.way == Way::GoOn {
+            return Ok(self.epoch);
+        }
         self.epoch.checked_add(1).ok_or_else(|| {
             let what = format!("epoch {} was the last one that a sequence can name", self.epoch);
             Finding::error(Cause::Surroundings, "recover.epochs_exhausted", what)
@@ -168,12 +175,20 @@ impl Situation {
         }
     }
 
-    /// One kind of each entity in each of its event topics: there its gap is told.
+    /// Entities whose states are told again.
+    pub(super) fn told_again(&self) -> impl Iterator<Item = &Target> {
+        let has_moved = |target: &&Target| self.moved.iter().any(|moved| moved.topic == target.topic);
+        self.targets
+            .iter()
+            .filter(move |target| self.way == Way::Anew || has_moved(target))
+    }
+
+    /// One kind of each entity in each of its event topics that lacks events: there its gap is told.
     pub(super) fn gaps(&self) -> Vec<(KindId, &EventKind)> {
         let mapping = &self.prepared.mapping;
         let mut seen = BTreeSet::new();
         let kinds = (0_u16..).map(KindId).zip(&mapping.kinds);
-        let of_events = kinds.filter(|(_, kind)| self.holds(kind) == Some(Holds::Events));
+        let of_events = kinds.filter(|(_, kind)| self.holds(kind) == Some(Holds::Events) && self.lacks(kind));
         of_events
             .filter(|(_, kind)| seen.insert((&kind.entity, kind.topic.0)))
             .collect()
@@ -182,10 +197,17 @@ impl Situation {
     /// Entities with a state topic that nobody can tell again.
     pub(super) fn left(&self) -> Vec<&EventKind> {
         let kinds = self.prepared.mapping.kinds.iter();
-        let states = kinds.filter(|kind| self.holds(kind) == Some(Holds::States));
+        let states = kinds.filter(|kind| self.holds(kind) == Some(Holds::States) && self.lacks(kind));
         states
             .filter(|kind| self.targets.iter().all(|target| target.entity != kind.entity))
             .collect()
+    }
+
+    /// Whether something is missing in the topic of a kind.
+    fn lacks(&self, kind: &EventKind) -> bool {
+        let topic = self.topic(kind);
+        let is_emptied = |moved: &Moved| moved.topic == topic && moved.how.has_lost();
+        self.way == Way::Anew || self.moved.iter().any(is_emptied)
     }
 
     /// Name of the topic of a kind.
@@ -200,9 +222,23 @@ impl Situation {
     }
 }
 
+/// Each reason once.
+fn refuse(found: impl Iterator<Item = Finding>) -> Result<(), Refused> {
+    let mut refused: Vec<Finding> = Vec::new();
+    for finding in found {
+        if !refused.contains(&finding) {
+            refused.push(finding);
+        }
+    }
+    if refused.is_empty() {
+        Ok(())
+    } else {
+        Err(Refused::Findings(refused))
+    }
+}
+
 /// The position, or why it cannot be read.
 fn position(kafka: &kafka::settings::Settings) -> Result<(Option<Checkpoint>, Vec<Finding>), Refused> {
-    let unreadable = ["kafka.position_unreadable", "kafka.position_foreign"];
     match kafka::read_position(kafka) {
         Ok(Some(stored)) => Ok((Some(stored), Vec::new())),
         Ok(None) => {
@@ -210,7 +246,15 @@ fn position(kafka: &kafka::settings::Settings) -> Result<(Option<Checkpoint>, Ve
             let gone = Finding::error(Cause::Surroundings, "kafka.position_gone", what);
             Ok((None, vec![gone.because("it is not known what was published")]))
         }
-        Err(SinkError::Halt(finding)) if unreadable.contains(&finding.code) => Ok((None, vec![*finding])),
+        Err(SinkError::Halt(finding)) if finding.code == "kafka.position_unreadable" => Ok((None, vec![*finding])),
+        Err(SinkError::Halt(finding)) if finding.code == "kafka.position_foreign" => {
+            let ours = kafka::newest_of_ours(kafka);
+            let unreadable = of_sink(ours.as_ref().map(|_| ()).map_err(Clone::clone))?;
+            Ok((
+                ours.ok().flatten(),
+                std::iter::once(*finding).chain(unreadable).collect(),
+            ))
+        }
         Err(error) => Err(error.into()),
     }
 }

@@ -1,8 +1,10 @@
 //! What an operator is told before a new epoch begins.
 
 use crate::cli::recover::situation::Situation;
+use crate::cli::recover::way::Way;
 use crate::cli::say::say;
 use crate::config::Config;
+use crate::sink::kafka::How;
 use crate::source::postgres::sql::quote;
 
 /// What happened, what no event will tell, and what will be done.
@@ -16,9 +18,19 @@ pub(super) fn tell(config: &Config, situation: &Situation, epoch: u16) {
     if situation.found.is_empty() {
         say!("  - Position, slot and topics belong together: as far as they tell, nothing is lost.");
     }
-    tell_loss(config, situation);
-    say!("\nWhat epoch {epoch} begins with:");
-    tell_beginning(config, situation);
+    say!("\nWhat no event will tell:");
+    match situation.way {
+        Way::GoOn => tell_emptied(situation),
+        Way::Anew => tell_loss(config, situation),
+    }
+    match situation.way {
+        Way::GoOn => say!("\nWhat epoch {epoch} goes on with:"),
+        Way::Anew => say!("\nWhat epoch {epoch} begins with:"),
+    }
+    if situation.way == Way::Anew {
+        tell_slot(config, situation);
+    }
+    tell_topics(situation);
 }
 
 fn tell_state(config: &Config, situation: &Situation) {
@@ -39,7 +51,6 @@ fn tell_state(config: &Config, situation: &Situation) {
 fn tell_loss(config: &Config, situation: &Situation) {
     let tables: Vec<String> = config.source.tables.iter().map(|one| one.name.to_string()).collect();
     let tables = tables.join(", ");
-    say!("\nWhat no event will tell:");
     match situation.from() {
         Some(from) => say!("  - Changes of {tables} committed from {from} to the first place of the new slot."),
         None => say!(
@@ -51,7 +62,23 @@ fn tell_loss(config: &Config, situation: &Situation) {
     }
 }
 
-fn tell_beginning(config: &Config, situation: &Situation) {
+/// Slot and position stand: what was told is gone with its topics, and nothing else.
+fn tell_emptied(situation: &Situation) {
+    for moved in &situation.moved {
+        match moved.how {
+            How::Lost | How::MadeAgain => say!("  - What {} held: its events, where it held some.", moved.topic),
+            How::Counted { .. } => say!(
+                "  - Nothing of {}. An old partition still holds what it held of a key that moves.",
+                moved.topic
+            ),
+        }
+    }
+    if situation.moved.is_empty() {
+        say!("  - Nothing: the newest position that this bridge stored is there.");
+    }
+}
+
+fn tell_slot(config: &Config, situation: &Situation) {
     let slot = &config.source.slot;
     match &situation.slot {
         Some(_) => say!("  - The slot {slot} is dropped and made again."),
@@ -64,7 +91,13 @@ fn tell_beginning(config: &Config, situation: &Situation) {
             former.slot
         );
     }
-    for target in &situation.targets {
+}
+
+fn tell_topics(situation: &Situation) {
+    if situation.way == Way::GoOn {
+        say!("  - Slot and position stay: no change of the source is lost.");
+    }
+    for target in situation.told_again() {
         let (entity, topic) = (&target.entity, &target.topic);
         say!("  - {entity}: all rows are told again in {topic}, and keys whose rows are gone get tombstones.");
     }

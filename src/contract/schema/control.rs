@@ -53,7 +53,7 @@ fn data(kind: Control) -> Value {
             "properties": {
                 "from": {"anyOf": [place.clone(), {"type": "null"}]},
                 "to": place,
-                "epoch": {"type": "integer", "minimum": 2},
+                "epoch": {"type": "integer", "minimum": 1},
                 "reason": {"type": "string"},
             },
             "required": ["from", "to", "epoch", "reason"],

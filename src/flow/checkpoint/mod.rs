@@ -35,6 +35,9 @@ pub struct Checkpoint {
     pub tables: BTreeMap<String, TableMark>,
     /// Partition counts, by topic.
     pub partitions: BTreeMap<String, i32>,
+    /// Topic ids, by topic; none of a broker that knows of none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub topic_ids: BTreeMap<String, String>,
     /// Fingerprint of the mapping, hexadecimal.
     pub mapping: String,
     /// Old rows told so far; none while none were asked for.

@@ -30,6 +30,7 @@ pub(crate) fn checkpoint(lsn: u64) -> Checkpoint {
         publications: BTreeMap::new(),
         tables: BTreeMap::new(),
         partitions: BTreeMap::new(),
+        topic_ids: BTreeMap::new(),
         mapping: String::new(),
         backfill: None,
         declared: None,

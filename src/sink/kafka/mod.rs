@@ -32,14 +32,16 @@ use crate::sink::kafka::reading::checkpoint::{End, newest};
 use crate::sink::kafka::reading::sweep::Search;
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::shared::{Command, Parts, Shared};
+use crate::sink::kafka::topics::Watch;
 use crate::sink::{Progress, Sink, SinkError};
 
 pub use anew::{Newest, newest_epoch, of_another, position_gone, store_first, store_over, store_with};
 pub use client::ours::{OF_CONSUMERS, OURS};
 pub use partition::partition;
 pub use preflight::preflight;
+pub use reading::checkpoint::newest_of_ours;
 pub use shared::Stop;
-pub use topics::create_topics;
+pub use topics::{How, Moved, create_topics, moved};
 
 /// How long becoming the only producer may take.
 const INIT_MAX: Duration = Duration::from_secs(30);
@@ -277,7 +279,7 @@ impl Kafka {
             .ready
             .take()
             .ok_or_else(|| SinkError::Transient("recover comes before open".to_owned()))?;
-        let partitions = topics::settle(producer.client(), &self.settings, checkpoint)?;
+        let (brokers, partitions) = topics::settle(producer.client(), &self.settings, checkpoint)?;
         checkpoint.nonce.clone_from(&self.nonce);
         let (commands, told) = crossbeam_channel::bounded(COMMANDS_MAX);
         let (give, back) = crossbeam_channel::bounded(KEPT_MAX);
@@ -288,6 +290,7 @@ impl Kafka {
             settings: Arc::clone(&self.settings),
             nonce: self.nonce.clone(),
             partitions,
+            watch: Watch::of(brokers, &self.settings, checkpoint),
         };
         let seen = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
@@ -382,12 +385,4 @@ impl Sink for Kafka {
 /// See [`SinkError`].
 pub fn read_position(settings: &Settings) -> Result<Option<Checkpoint>, SinkError> {
     newest(settings, End::Stable, &[])
-}
-
-/// Compares a stored position with the cluster and its topics, beside a bridge that may run.
-///
-/// # Errors
-/// A halt where they are not those the position rests on.
-pub fn compare(settings: &Settings, stored: &Checkpoint) -> Result<(), SinkError> {
-    topics::same(settings, stored, &topics::describe(settings)?)
 }

@@ -33,7 +33,7 @@ pub fn preflight(settings: &Settings) -> Vec<Finding> {
             for (name, resource) in &described {
                 findings.extend(policy(settings, name, resource));
                 findings.extend(limit(settings, name, resource));
-                if there.brokers > 1 {
+                if there.brokers.len() > 1 {
                     findings.extend(durability(name, resource));
                 }
             }
@@ -70,20 +70,20 @@ fn brokers(settings: &Settings, there: &Cluster) -> Vec<Finding> {
     let any_missing = wanted(settings)
         .iter()
         .any(|(name, _)| !there.partitions.contains_key(name));
-    if any_missing && settings.topics.create == CreateTopics::Yes && replication > there.brokers {
+    if any_missing && settings.topics.create == CreateTopics::Yes && replication > there.brokers.len() {
         return vec![
             Finding::error(
                 Cause::Surroundings,
                 "kafka.replication_impossible",
                 format!(
                     "new topics are to have {replication} replicas, but there are {} brokers",
-                    there.brokers
+                    there.brokers.len()
                 ),
             )
-            .repair(format!("kafka.topics.replication = {}", there.brokers)),
+            .repair(format!("kafka.topics.replication = {}", there.brokers.len())),
         ];
     }
-    if there.brokers > 1 && replication < 3 {
+    if there.brokers.len() > 1 && replication < 3 {
         return vec![
             Finding::warning(
                 Cause::Config,

@@ -11,6 +11,7 @@ use crate::flow::record::Records;
 use crate::sink::SinkError;
 use crate::sink::kafka::client::Deliveries;
 use crate::sink::kafka::settings::Settings;
+use crate::sink::kafka::topics::Watch;
 
 /// What the thread is made of besides its channels.
 pub(super) struct Parts {
@@ -20,6 +21,8 @@ pub(super) struct Parts {
     pub(super) nonce: String,
     /// Partitions of the written topics, in their order.
     pub(super) partitions: Vec<i32>,
+    /// Whether they are still the same.
+    pub(super) watch: Watch,
 }
 
 /// What the thread is told to do.

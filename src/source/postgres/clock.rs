@@ -3,6 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::finding::{Cause, Finding};
+use crate::flow::change::CommitTime;
 use crate::source::SourceError;
 use crate::source::postgres::sql::{Sql, get};
 
@@ -25,8 +26,21 @@ pub(in crate::source::postgres) fn unix_us() -> i64 {
 /// See [`SourceError`].
 pub(in crate::source::postgres) fn compare(sql: &mut Sql) -> Result<Option<Finding>, SourceError> {
     let before = unix_us();
+    let server = micros(sql)?;
+    Ok(skew(before, server, unix_us()))
+}
+
+/// The server's time.
+///
+/// # Errors
+/// See [`SourceError`].
+pub fn now(sql: &mut Sql) -> Result<CommitTime, SourceError> {
+    micros(sql).map(CommitTime::of_unix_micros)
+}
+
+fn micros(sql: &mut Sql) -> Result<i64, SourceError> {
     let row = sql.one("SELECT (extract(epoch FROM clock_timestamp()) * 1e6)::int8", &[])?;
-    Ok(skew(before, get(&row, 0)?, unix_us()))
+    get(&row, 0)
 }
 
 /// What the server's time says, asked for between two times of ours.

@@ -3,7 +3,7 @@
 pub mod assemble;
 pub mod catalog;
 pub mod chunk;
-mod clock;
+pub mod clock;
 mod connect;
 mod follow;
 pub mod guard;

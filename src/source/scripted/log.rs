@@ -198,6 +198,7 @@ impl Log {
             publications: BTreeMap::new(),
             tables: self.tables.clone(),
             partitions: BTreeMap::new(),
+            topic_ids: BTreeMap::new(),
             mapping: String::new(),
             backfill: None,
             declared: None,

@@ -2,8 +2,9 @@
 
 mod begun;
 mod restored;
+mod topics;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -233,14 +234,13 @@ fn every_halt_that_names_it_is_repaired_by_it() {
             .broker
             .write(&world.position_topic(), &world.name, &position.to_string());
     };
-    let (events, items) = (format!("{}.events", world.name), world.topic());
     type Breaks<'b> = Box<dyn Fn(&mut World) + 'b>;
     let sql = |sql: String| -> Breaks<'_> {
         Box::new(move |world: &mut World| {
             world.run(&sql);
         })
     };
-    let cases: [(&str, Breaks<'_>); 8] = [
+    let cases: [(&str, Breaks<'_>); 6] = [
         ("source.publication_gone", sql(format!("DROP PUBLICATION {slot}"))),
         (
             "source.table_left",
@@ -263,11 +263,6 @@ fn every_halt_that_names_it_is_repaired_by_it() {
             "source.timeline_unknown",
             Box::new(|world| altered(world, &|position| position["timeline"] = 7.into())),
         ),
-        (
-            "kafka.partitions_changed",
-            Box::new(|world| world.broker.widen(&events, 3)),
-        ),
-        ("kafka.topic_lost", Box::new(|world| world.broker.remove(&items))),
     ];
     for ((code, breaks), round) in cases.into_iter().zip(2..) {
         breaks(&mut world);
@@ -280,35 +275,6 @@ fn every_halt_that_names_it_is_repaired_by_it() {
         assert_eq!(done.code, 0, "{code}: {done}");
         carried_on(&mut world, (round, round));
     }
-}
-
-#[test]
-fn a_key_that_moves_to_another_partition_is_not_taken_for_gone() {
-    let Some(world) = World::new("recover_wider") else {
-        return;
-    };
-    let mut world = told(world);
-    world.broker.widen(&world.topic(), 5);
-    world.run("DELETE FROM item WHERE id > 50");
-    world
-        .ended()
-        .says(1, "kafka.partitions_changed", &["walbridge recover"]);
-    let done = world.call("recover", &["--yes"]);
-    assert_eq!(done.code, 0, "{done}");
-    let bridge = world.start();
-    await_generation(&world, 2);
-    assert_eq!(bridge.stop().code, 0);
-    let read = world.broker.committed(&world.topic());
-    let gone: BTreeSet<&String> = read
-        .iter()
-        .filter(|(_, value)| value.is_empty())
-        .map(|(key, _)| key)
-        .collect();
-    let rows = table(&mut world);
-    let wrong: Vec<_> = gone.iter().filter(|key| rows.contains_key(**key)).collect();
-    assert!(wrong.is_empty(), "tombstones for rows that are there: {wrong:?}");
-    // 51 to 60, 100, and 3 from before.
-    assert_eq!(gone.len(), 12, "{gone:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions};
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
@@ -123,6 +123,15 @@ impl Broker {
             let facts = consumer.fetch_metadata(Some(topic), PATIENCE).unwrap();
             facts.topics()[0].partitions().len() == partitions
         });
+    }
+
+    /// Makes a topic.
+    pub(crate) fn make(&self, topic: &str, partitions: i32) {
+        let admin: AdminClient<DefaultClientContext> = settings(&self.address).create().unwrap();
+        let asked = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+        let answer = wait(admin.create_topics(&[asked], &AdminOptions::new()));
+        assert!(answer.unwrap().iter().all(Result::is_ok));
+        until("the topic is there", || self.has(topic));
     }
 
     /// Removes a topic.

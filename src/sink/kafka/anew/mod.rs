@@ -74,7 +74,7 @@ pub fn store_first(settings: &Settings, checkpoint: &Checkpoint) -> Result<Check
 /// Stores a position in place of whatever is stored, readable or not; fences a bridge that runs. For an operator's
 /// decision only.
 ///
-/// An empty `cluster_id` and empty `partitions` accept the cluster and the counts as they are.
+/// An empty `cluster_id`, empty `partitions` and empty `topic_ids` accept the cluster and the topics as they are.
 ///
 /// # Errors
 /// See [`SinkError`].

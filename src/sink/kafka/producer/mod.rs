@@ -23,6 +23,7 @@ use crate::sink::kafka::producer::outlet::{Goal, Outlet};
 use crate::sink::kafka::reading::checkpoint::{Declared, declared_key, encode};
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::shared::{Command, Parts, Shared};
+use crate::sink::kafka::topics::Watch;
 
 /// A step of a call that waits inside librdkafka: how soon a stop is noticed.
 const STEP: Duration = Duration::from_millis(500);
@@ -68,6 +69,7 @@ pub(super) struct Worker {
     /// Partitions that the transaction has.
     met: BTreeSet<Goal>,
     flushes: Flushes,
+    watch: Watch,
 }
 
 /// Why the thread ends.
@@ -99,6 +101,7 @@ impl Worker {
             buffers: VecDeque::new(),
             met: BTreeSet::new(),
             flushes: Flushes::default(),
+            watch: parts.watch,
         }
     }
 
@@ -118,6 +121,9 @@ impl Worker {
         loop {
             if self.shared.stopping() {
                 return Err(Over::Stopped);
+            }
+            if matches!(self.stage, Stage::Idle) {
+                self.watch.look(self.producer.client())?;
             }
             let wait = match self.stage {
                 Stage::Open(_) => Duration::from_millis(5),

@@ -38,13 +38,57 @@ pub(in crate::sink::kafka) fn newest(
     end: End,
     stops: &[&Stop],
 ) -> Result<Option<Checkpoint>, SinkError> {
+    let held = held(settings, end, stops)?;
+    let ours = held.position.as_ref().map(|(offset, _)| *offset);
+    match held.foreign.filter(|foreign| Some(*foreign) > ours) {
+        Some(foreign) => Err(not_ours(settings, foreign)),
+        None => held.checkpoint(settings),
+    }
+}
+
+/// The newest one that this bridge stored, whatever others wrote behind it; for a look beside a bridge that runs.
+///
+/// # Errors
+/// See [`SinkError`].
+pub fn newest_of_ours(settings: &Settings) -> Result<Option<Checkpoint>, SinkError> {
+    held(settings, End::Stable, &[])?.checkpoint(settings)
+}
+
+/// What a position topic holds: the newest of each, positions with their offsets.
+#[derive(Default)]
+struct Held {
+    position: Option<(i64, Option<Vec<u8>>)>,
+    declared: Option<Vec<u8>>,
+    /// Offset of a record that this bridge did not write.
+    foreign: Option<i64>,
+}
+
+impl Held {
+    fn checkpoint(self, settings: &Settings) -> Result<Option<Checkpoint>, SinkError> {
+        let Some((offset, Some(value))) = self.position else {
+            return Ok(None);
+        };
+        let found = decode(settings, offset, &value)?;
+        // What another version wrote otherwise is not known, as if it had not been written.
+        let declared = self
+            .declared
+            .and_then(|value| serde_json::from_slice::<ReadDeclared>(&value).ok());
+        Ok(Some(Checkpoint {
+            declared: declared.map(|read| read.declared),
+            ..found
+        }))
+    }
+}
+
+fn held(settings: &Settings, end: End, stops: &[&Stop]) -> Result<Held, SinkError> {
     let topic = position_topic(&settings.name);
     let asking = client(settings, end.isolation())?;
+    let mut held = Held::default();
     if !topics::describe_by(asking.client(), settings)?
         .partitions
         .contains_key(&topic)
     {
-        return Ok(None);
+        return Ok(held);
     }
     let stretch = extent(&asking, &topic, 0)?;
     let reading = match end {
@@ -54,28 +98,19 @@ pub(in crate::sink::kafka) fn newest(
             client(settings, COMMITTED)?
         }
     };
-    let (mut last, mut declared) = (None, None);
     through(&reading, &stretch, Patience::usual(stops), |message| {
         let key = message.key().unwrap_or_default();
         let value = message.payload().map(<[u8]>::to_vec);
         if key == declared_key(settings).as_bytes() {
-            declared = value;
+            held.declared = value;
+        } else if key == settings.name.as_bytes() {
+            held.position = Some((message.offset(), value));
         } else {
-            last = Some((message.offset(), key.to_vec(), value));
+            held.foreign = Some(message.offset());
         }
     })?;
     let_go(reading);
-    let Some((offset, key, value)) = last else {
-        return Ok(None);
-    };
-    let found = decode(settings, offset, &key, value.as_deref())?;
-    Ok(found.map(|checkpoint| Checkpoint {
-        // What another version wrote otherwise is not known, as if it had not been written.
-        declared: declared
-            .and_then(|value| serde_json::from_slice::<ReadDeclared>(&value).ok())
-            .map(|read| read.declared),
-        ..checkpoint
-    }))
+    Ok(held)
 }
 
 /// The record that says how entities are declared: a position too, for whoever reads every record of the topic as one.
@@ -114,33 +149,29 @@ pub(in crate::sink::kafka) fn encode(stored: &impl Serialize) -> Result<Vec<u8>,
     })
 }
 
-fn decode(settings: &Settings, offset: i64, key: &[u8], value: Option<&[u8]>) -> Result<Option<Checkpoint>, SinkError> {
-    let halt = |code: &'static str, what: String| {
+fn not_ours(settings: &Settings, offset: i64) -> SinkError {
+    let topic = position_topic(&settings.name);
+    let what = format!(
+        "the newest record of {topic} (offset {offset}) is not of bridge {}",
+        settings.name
+    );
+    SinkError::Halt(Box::new(
+        Finding::error(Cause::Surroundings, "kafka.position_foreign", what)
+            .because("somebody else writes where only this bridge may: what it has stored may not be all that was published")
+            .repair("keep other writers off the topic, then: walbridge recover -c FILE, which goes on from this bridge's own"),
+    ))
+}
+
+fn decode(settings: &Settings, offset: i64, value: &[u8]) -> Result<Checkpoint, SinkError> {
+    serde_json::from_slice(value).map_err(|error| {
+        let place = format!("line {} column {}", error.line(), error.column());
+        let topic = position_topic(&settings.name);
+        let what = format!("cannot read the position in {topic} at offset {offset} ({place})");
         SinkError::Halt(Box::new(
-            Finding::error(Cause::Surroundings, code, what)
+            Finding::error(Cause::Surroundings, "kafka.position_unreadable", what)
                 .because("without a position it is not known what has been published")
                 .repair("walbridge recover -c FILE"),
         ))
-    };
-    let topic = position_topic(&settings.name);
-    if key != settings.name.as_bytes() {
-        return Err(halt(
-            "kafka.position_foreign",
-            format!(
-                "the newest record of {topic} (offset {offset}) is not of bridge {}",
-                settings.name
-            ),
-        ));
-    }
-    let Some(value) = value else {
-        return Ok(None);
-    };
-    serde_json::from_slice(value).map(Some).map_err(|error| {
-        let place = format!("line {} column {}", error.line(), error.column());
-        halt(
-            "kafka.position_unreadable",
-            format!("cannot read the position in {topic} at offset {offset} ({place})"),
-        )
     })
 }
 
@@ -149,27 +180,30 @@ mod tests {
     use super::*;
     use crate::sink::contract::{checkpoint, settings};
 
+    fn held(value: Option<&str>) -> Held {
+        Held {
+            position: Some((3, value.map(|value| value.as_bytes().to_vec()))),
+            ..Held::default()
+        }
+    }
+
     #[test]
     fn a_position_is_read_as_it_was_written() {
         let settings = settings("shop", "localhost:1");
         let written = checkpoint(0x16B_3748);
-        let value = encode(&written).unwrap();
-        assert_eq!(decode(&settings, 3, b"shop", Some(&value)).unwrap(), Some(written));
-        assert_eq!(decode(&settings, 3, b"shop", None).unwrap(), None);
+        let value = String::from_utf8(encode(&written).unwrap()).unwrap();
+        assert_eq!(held(Some(&value)).checkpoint(&settings).unwrap(), Some(written));
+        assert_eq!(held(None).checkpoint(&settings).unwrap(), None);
     }
 
     #[test]
-    fn a_position_of_another_bridge_or_form_halts() {
+    fn a_position_of_another_form_halts() {
         let settings = settings("shop", "localhost:1");
-        for (key, value, code) in [
-            ("other", "{}", "kafka.position_foreign"),
-            ("shop", "{}", "kafka.position_unreadable"),
-            ("shop", "", "kafka.position_unreadable"),
-        ] {
-            let Err(SinkError::Halt(finding)) = decode(&settings, 3, key.as_bytes(), Some(value.as_bytes())) else {
-                panic!("{key} {value}");
+        for value in ["{}", ""] {
+            let Err(SinkError::Halt(finding)) = held(Some(value)).checkpoint(&settings) else {
+                panic!("{value}");
             };
-            assert_eq!(finding.code, code);
+            assert_eq!(finding.code, "kafka.position_unreadable");
         }
     }
 }

@@ -77,6 +77,7 @@ impl Ground {
             publications: self.publications.clone(),
             tables: self.tables.clone(),
             partitions: BTreeMap::new(),
+            topic_ids: BTreeMap::new(),
             mapping: String::new(),
             backfill: None,
             declared: None,

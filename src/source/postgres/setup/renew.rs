@@ -7,12 +7,13 @@ use crate::flow::catalog::Catalog;
 use crate::flow::change::CommitTime;
 use crate::flow::position::Lsn;
 use crate::source::SourceError;
+use crate::source::postgres::clock;
 use crate::source::postgres::settings::Settings;
 use crate::source::postgres::setup::migration::{SLOT, statement};
 use crate::source::postgres::setup::{Change, Present, SLOT_WAIT_MAX, create_slot, patiently, plan_from, present};
 use crate::source::postgres::slot::{self, SlotFacts};
 use crate::source::postgres::sql::quote;
-use crate::source::postgres::sql::{Refusal, Sql, get, halt};
+use crate::source::postgres::sql::{Refusal, Sql, halt};
 
 /// What was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,11 +118,10 @@ pub fn renew_within(
     let consistent_lsn = create_slot(sql, &make, settings, slot_wait).map_err(|error| slotless(error, settings))?;
     statements_run.push(make);
     sql.run("SET lock_timeout = 0")?;
-    let clock = sql.one("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::int8", &[])?;
     Ok(Renewed {
         statements_run,
         consistent_lsn,
-        at: CommitTime::of_unix_micros(get(&clock, 0)?),
+        at: clock::now(sql)?,
     })
 }
 

@@ -1,5 +1,9 @@
 //! Topics: what there is, and making what is missing.
 
+mod ground;
+mod ids;
+mod watch;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::pin::pin;
@@ -14,16 +18,21 @@ use rdkafka::admin::{
 use rdkafka::client::{Client, ClientContext};
 use rdkafka::consumer::Consumer as _;
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::metadata::MetadataBroker;
 
 use crate::finding::{Cause, Finding};
-use crate::flow::checkpoint::Checkpoint;
 use crate::sink::SinkError;
 use crate::sink::kafka::client::login;
 use crate::sink::kafka::client::{FRAME_BYTES_MAX, Told, position_topic, reader};
 use crate::sink::kafka::errors::{Call, from_code, from_kafka};
-use crate::sink::kafka::preflight;
 use crate::sink::kafka::reading;
-use crate::sink::kafka::settings::{CreateTopics, Holds, Settings};
+use crate::sink::kafka::settings::{Holds, Settings};
+
+use crate::sink::kafka::topics::ids::ids;
+
+pub(super) use crate::sink::kafka::topics::ground::settle;
+pub use crate::sink::kafka::topics::ground::{How, Moved, moved};
+pub(super) use crate::sink::kafka::topics::watch::Watch;
 
 /// How long one request may take.
 const REQUEST_MAX: Duration = Duration::from_secs(5);
@@ -42,12 +51,14 @@ const USUAL_BYTES_MAX: usize = 1_048_588;
 pub(super) struct Cluster {
     /// Its id.
     pub(super) id: String,
-    /// How many brokers live.
-    pub(super) brokers: usize,
+    /// Ids of the brokers that live, first the one that says all this.
+    pub(super) brokers: Vec<i32>,
     /// Partition counts of all topics, by name.
     pub(super) partitions: BTreeMap<String, i32>,
     /// Topics with a partition that has no leader now.
     pub(super) leaderless: BTreeSet<String>,
+    /// Ids of those topics that are written and that have one, by name.
+    pub(super) ids: BTreeMap<String, String>,
 }
 
 fn admin(settings: &Settings) -> Result<AdminClient<Told>, SinkError> {
@@ -91,9 +102,11 @@ fn describe_within<C: ClientContext>(
     let id = client.fetch_cluster_id(longest).unwrap_or_default();
     let mut cluster = Cluster {
         id,
-        brokers: metadata.brokers().len(),
+        brokers: metadata.brokers().iter().map(MetadataBroker::id).collect(),
         ..Cluster::default()
     };
+    let told_by = metadata.orig_broker_id();
+    cluster.brokers.sort_by_key(|broker| *broker != told_by);
     for topic in metadata.topics() {
         let count = i32::try_from(topic.partitions().len()).unwrap_or(i32::MAX);
         if count == 0 {
@@ -103,6 +116,11 @@ fn describe_within<C: ClientContext>(
         if topic.partitions().iter().any(|partition| partition.leader() < 0) {
             cluster.leaderless.insert(topic.name().to_owned());
         }
+    }
+    let written = settings.written.iter().map(|topic| topic.name.as_str());
+    let there: Vec<&str> = written.filter(|name| cluster.partitions.contains_key(*name)).collect();
+    if !there.is_empty() {
+        cluster.ids = ids(client, cluster.brokers.first().copied().unwrap_or(-1), &there, longest)?;
     }
     Ok(cluster)
 }
@@ -225,103 +243,6 @@ pub(super) fn properties(settings: &Settings, names: &[String]) -> Result<Vec<(S
             }
         })
         .collect()
-}
-
-/// Makes what may be made, then proves that cluster and partitions are those the position rests on, and writes both
-/// into the checkpoint. Gives the partitions of the written topics, in their order.
-pub(super) fn settle<C: ClientContext>(
-    client: &Client<C>,
-    settings: &Settings,
-    checkpoint: &mut Checkpoint,
-) -> Result<Vec<i32>, SinkError> {
-    let mut there = describe_by(client, settings)?;
-    same(settings, checkpoint, &there)?;
-    if wanted(settings)
-        .iter()
-        .any(|(name, _)| !there.partitions.contains_key(name))
-    {
-        match settings.topics.create {
-            CreateTopics::Yes => {
-                create_topics(settings)?;
-                there = describe_by(client, settings)?;
-            }
-            CreateTopics::No => {}
-        }
-    }
-    let mut counts = Vec::with_capacity(settings.written.len());
-    for (name, partitions) in wanted(settings) {
-        let count = *there
-            .partitions
-            .get(&name)
-            .ok_or_else(|| SinkError::Halt(Box::new(missing(settings, &name))))?;
-        if name != position_topic(&settings.name) {
-            counts.push(count);
-            // No news where the position rests on that count.
-            if checkpoint.partitions.get(&name) != Some(&count)
-                && let Some(finding) = preflight::counts(settings, &name, (partitions, count))
-            {
-                tracing::warn!(code = finding.code, repair = finding.repair, "{}", finding.what);
-            }
-            checkpoint.partitions.insert(name, count);
-        }
-    }
-    checkpoint.cluster_id = there.id;
-    Ok(counts)
-}
-
-/// Proves that cluster and partitions are those the position rests on.
-pub(super) fn same(settings: &Settings, checkpoint: &Checkpoint, there: &Cluster) -> Result<(), SinkError> {
-    same_cluster(settings, checkpoint, there)?;
-    for (topic, stored) in &checkpoint.partitions {
-        if settings.written.iter().any(|written| &written.name == topic) {
-            same_partitions(topic, *stored, there.partitions.get(topic).copied())?;
-        }
-    }
-    Ok(())
-}
-
-fn same_cluster(settings: &Settings, checkpoint: &Checkpoint, there: &Cluster) -> Result<(), SinkError> {
-    if there.id.is_empty() {
-        return Err(SinkError::Transient("cannot learn the cluster's id".to_owned()));
-    }
-    if checkpoint.cluster_id.is_empty() || checkpoint.cluster_id == there.id {
-        return Ok(());
-    }
-    Err(SinkError::Halt(Box::new(
-        Finding::error(
-            Cause::Surroundings,
-            "kafka.other_cluster",
-            format!(
-                "the position is of Kafka cluster {}, but {} is cluster {}",
-                checkpoint.cluster_id, settings.brokers, there.id
-            ),
-        )
-        .because("what was published to the other cluster is not known to be in this one")
-        .repair("correct kafka.brokers, or accept this cluster: walbridge recover -c FILE"),
-    )))
-}
-
-fn same_partitions(topic: &str, stored: i32, now: Option<i32>) -> Result<(), SinkError> {
-    let finding = match now {
-        Some(now) if now == stored => return Ok(()),
-        Some(now) => Finding::error(
-            Cause::Surroundings,
-            "kafka.partitions_changed",
-            format!("topic {topic} had {stored} partitions when the position was stored and has {now} now"),
-        )
-        .because("keys move to other partitions, so that the order of their events is lost")
-        .repair(format!(
-            "make {topic} again with {stored} partitions, or accept the new count: walbridge recover -c FILE"
-        )),
-        None => Finding::error(
-            Cause::Surroundings,
-            "kafka.topic_lost",
-            format!("topic {topic} that the position rests on does not exist"),
-        )
-        .because("what was published there is gone")
-        .repair("restore the topic, or tell its entities again: walbridge recover -c FILE"),
-    };
-    Err(SinkError::Halt(Box::new(finding)))
 }
 
 /// A topic that is not there and may not be made.
