@@ -1,7 +1,7 @@
 //! Publications that are missing, or that a mapped table left: a halt, for changes may have gone untold.
 
 use crate::world::World;
-use crate::world::line::Ended;
+use crate::world::line::{Ended, until};
 
 /// One row published, then stopped.
 fn carried(test: &str) -> Option<World> {
@@ -114,6 +114,54 @@ fn a_table_mapped_later_is_added_by_the_repair() {
     world.carry(2);
     world.holds(&["1", "2"]);
     assert_eq!(world.broker.committed(&topic).len(), 1);
+}
+
+#[test]
+fn a_table_of_which_more_is_told_moves_to_the_other_publication_and_nothing_is_lost() {
+    let Some(mut world) = World::new("pub_moves") else {
+        return;
+    };
+    let (name, topic) = (world.slot(), format!("{}.notes", world.name));
+    world.run("CREATE TABLE note (id int NOT NULL, txt text)");
+    let note = format!(
+        "\n[entity.Note]\ntable = \"public.note\"\nkey = \"number\"\nevent_topic = \"{topic}\"\n\
+         [entity.Note.fields]\nnumber = \"id\"\n[entity.Note.events]\nNoteTaken = {{ on = \"enters\" }}\n"
+    );
+    world.configure(|text| text + &note);
+    world.set_up();
+    world.run("INSERT INTO item VALUES (1, 'N', 'one', 10); INSERT INTO note VALUES (1, 'one')");
+    world.carry(1);
+    let keys = |world: &World| -> Vec<String> {
+        let mut keys: Vec<String> = world.broker.committed(&topic).into_iter().map(|(key, _)| key).collect();
+        keys.sort();
+        keys
+    };
+    until("the note is told", || keys(&world) == ["1"]);
+    let members =
+        "SELECT string_agg(pubname::text, ' ' ORDER BY 1) FROM pg_publication_tables WHERE tablename = 'note'";
+    assert_eq!(world.ask(members), format!("{name}_inserts"));
+
+    // Another mapping asks for updates, too.
+    world.run("INSERT INTO note VALUES (2, 'two')");
+    let filtered = note.replace("key = ", "where = \"txt IS NOT NULL\"\nkey = ");
+    world.configure(|text| text + &filtered);
+    world.ended().says(1, "mapping.identity", &["REPLICA IDENTITY FULL"]);
+    world.run("ALTER TABLE note REPLICA IDENTITY FULL");
+    let repair = format!("ALTER PUBLICATION \"{name}\" ADD TABLE \"public\".\"note\";");
+    world.ended().says(1, "source.publication_lacks_table", &[&repair]);
+    world.run("INSERT INTO note VALUES (3, 'three')");
+    world.run(&repair);
+    world.run("INSERT INTO note VALUES (4, NULL); UPDATE note SET txt = 'four' WHERE id = 4");
+    let bridge = world.start();
+    until("every note is told, once", || keys(&world) == ["1", "2", "3", "4"]);
+    assert_eq!(bridge.stop().code, 0);
+    // What is left behind may go.
+    world.run(&format!(
+        "DROP PUBLICATION {name}_inserts; INSERT INTO note VALUES (5, 'five')"
+    ));
+    let bridge = world.start();
+    until("the next note is told", || keys(&world).len() == 5);
+    assert_eq!(bridge.stop().code, 0);
 }
 
 #[test]

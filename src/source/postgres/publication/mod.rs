@@ -147,14 +147,16 @@ pub fn seat(settings: &Settings, followed: &FollowedTable, table: &TableFacts, n
     if stays { Home::Inserts } else { home }
 }
 
-/// The publications to stream from, in the order START_REPLICATION names them.
+/// The publications to stream from, in the order START_REPLICATION names them. The second one also where no table sits in
+/// it any longer: of one that moved to the first, it told the inserts that were logged before.
 pub fn needed(settings: &Settings, catalog: &Catalog, now: &Publications) -> Vec<String> {
     let mut out = vec![settings.publication.clone()];
-    let second = settings.tables.iter().any(|followed| {
+    let is_there = now.contains_key(&inserts_name(settings));
+    let is_seat = settings.tables.iter().any(|followed| {
         let table = catalog.tables.get(&followed.name);
         table.is_some_and(|table| seat(settings, followed, table, now) == Home::Inserts)
     });
-    if second {
+    if is_there || is_seat {
         out.push(inserts_name(settings));
     }
     out
