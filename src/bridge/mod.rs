@@ -182,7 +182,7 @@ fn carry<S: Source, K: Sink>(
                     };
                     mapping
                         .tell(&followed.fitted, &change, &at, (&mut desk, &mut scribe))
-                        .map_err(|row| BridgeError::Halt(Box::new(row.finding(transaction.commit_lsn))))?;
+                        .map_err(|row| BridgeError::Halt(Box::new(row.finding(&transaction))))?;
                     turns.touch(&change, (records, first));
                 }
                 batch.hand_over_if_full(sink)?;

@@ -1,7 +1,7 @@
 //! A row that cannot be told, and how an operator repairs that.
 
 use crate::finding::{Cause, Finding};
-use crate::flow::position::Lsn;
+use crate::flow::change::Transaction;
 use crate::flow::table::{TableName, quoted};
 use crate::mapping::fitted::Fitted;
 use crate::mapping::form::RowProblem;
@@ -132,9 +132,21 @@ pub struct Untellable {
 }
 
 impl Untellable {
-    /// The finding, with the place in the log. It names table, entity and field, never a value.
-    pub fn finding(self, commit_lsn: Lsn) -> Finding {
-        self.found("a row", &format!(" (transaction at {commit_lsn})"))
+    /// The finding, with the place in the log. It names table, entity and field, never a value: which row it is, the question
+    /// shows whose answer holds it.
+    pub fn finding(self, transaction: &Transaction) -> Finding {
+        let Transaction { commit_lsn, xid, .. } = transaction;
+        // A row version carries the id of the transaction that wrote it (or of its subtransaction).
+        let look = format!(
+            "the row, unless it was changed since or written under a savepoint: SELECT * FROM {} WHERE xmin = '{xid}'",
+            self.table.quoted()
+        );
+        let found = self.found("a row", &format!(" (transaction at {commit_lsn})"));
+        let repair = match &found.repair {
+            Some(repair) => format!("{repair}; {look}"),
+            None => look,
+        };
+        found.repair(repair)
     }
 
     /// The same of a row that was there before.

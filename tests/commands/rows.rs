@@ -26,6 +26,12 @@ fn an_unknown_code_halts_and_goes_on_once_the_config_knows_it() {
     ended.says(1, "row.unknown_code", &[what, "(transaction at ", repair]);
     ended.shows("status = { from");
     assert!(!ended.err.contains("secret"), "a value is told\n{ended}");
+    let (_, look) = ended
+        .err
+        .trim_end()
+        .rsplit_once("SELECT * FROM")
+        .expect("a way to see the row");
+    assert_eq!(world.ask(&format!("SELECT string_agg(id::text, ' ') FROM{look}")), "2");
     world.configure(|text| text.replace("P = \"paid\"", "P = \"paid\", Q-secret = \"queried\""));
     world.carry(3);
     world.holds(&["1", "2", "3"]);

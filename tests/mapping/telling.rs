@@ -83,7 +83,7 @@ fn told_as(
     let transaction = Transaction::default();
     let at = at(&transaction, Origin::Change);
     let ended = mapping.tell(&fitted, &change, &at, (&mut Desk::default(), &mut heard));
-    ended.map_err(|row| row.finding(transaction.commit_lsn).what)?;
+    ended.map_err(|row| row.finding(&transaction).what)?;
     Ok(heard.shown())
 }
 
@@ -98,7 +98,7 @@ fn told_old(entity: &str, row: &Row) -> Result<Vec<String>, String> {
     let at = at(&transaction, Origin::Backfill(1));
     let row = tuple(row);
     let ended = mapping.tell_old(&fitted, &Tuple::new(5, &row), &at, (&mut Desk::default(), &mut heard));
-    ended.map_err(|row| row.finding(transaction.commit_lsn).what)?;
+    ended.map_err(|row| row.finding(&transaction).what)?;
     Ok(heard.shown())
 }
 
