@@ -61,6 +61,23 @@ impl LogTypes {
         Ok(altered)
     }
 
+    /// Says of a mapping that does not suit the log's types that it is about those.
+    pub(super) fn explain(&self, finding: Finding) -> Finding {
+        let named: Vec<String> = self
+            .columns
+            .iter()
+            .map(|one| format!("\"{}\" of {}", one.column, one.table))
+            .collect();
+        if named.is_empty() {
+            return finding;
+        }
+        finding.because(format!(
+            "changes that are still to be told were logged while {} had another type than now: the mapping must suit that one \
+             until they are passed, and may then be changed back",
+            named.join(", ")
+        ))
+    }
+
     /// From which position on the catalogue's types are the log's too; none: already.
     pub(super) fn until(&self) -> Option<Lsn> {
         self.until

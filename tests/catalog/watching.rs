@@ -130,7 +130,11 @@ fn partitions_that_come_empty_or_go_are_news() {
     world.run("DROP TABLE p2");
     assert_eq!(codes(&watch.look().unwrap().news), ["source.partition_gone"]);
     world.run("CREATE TABLE p3 PARTITION OF part FOR VALUES IN (3); ALTER TABLE p3 REPLICA IDENTITY NOTHING");
-    assert_eq!(halted(watch.look()).code, "source.identity_weaker");
+    let weaker = halted(watch.look());
+    assert_eq!(weaker.code, "source.identity_weaker");
+    assert!(weaker.what.contains("of public.p3 gives less"), "{weaker}");
+    let repair = weaker.repair.as_deref().unwrap_or_default();
+    assert!(repair.starts_with("ALTER TABLE \"public\".\"p3\" "), "{weaker}");
 }
 
 #[test]

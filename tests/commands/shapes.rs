@@ -170,6 +170,31 @@ fn a_mapped_column_that_changes_its_type_is_told_by_its_new_one() {
 }
 
 #[test]
+fn a_mapping_that_does_not_suit_a_type_of_the_log_says_that_it_is_about_the_log() {
+    let Some((mut world, bridge)) = running("col_back") else {
+        return;
+    };
+    assert_eq!(bridge.stop().code, 0);
+    world.run("ALTER TABLE item ALTER st TYPE int4 USING 7");
+    world.run("INSERT INTO item VALUES (2, 7, 'two', 20)");
+    world.run("ALTER TABLE item ALTER st TYPE text USING 'N'");
+    let ended = world.ended();
+    ended.says(2, "mapping.form", &["no integer is spelt \"N\""]);
+    let why = "logged while \"st\" of public.item had another type than now";
+    assert!(ended.err.contains(why), "{ended}");
+    world.configure(|text| text.replace("N = \"new\", P = \"paid\"", "7 = \"retyped\""));
+    world.carry(2);
+    world.configure(|text| text);
+    world.run("INSERT INTO item VALUES (3, 'P', 'three', 30)");
+    world.carry(3);
+    let told = world.broker.committed(&world.topic());
+    assert!(
+        told.iter().any(|(_, value)| value.contains("\"status\":\"retyped\"")),
+        "{told:?}"
+    );
+}
+
+#[test]
 fn a_truncated_table_halts() {
     let Some((mut world, bridge)) = running("truncate") else {
         return;

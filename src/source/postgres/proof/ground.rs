@@ -18,6 +18,8 @@ pub struct Ground {
     pub publications: BTreeMap<String, PublicationMark>,
     /// The mapped tables that exist, by `schema.name`; membership 0 under FOR ALL TABLES.
     pub tables: BTreeMap<String, TableMark>,
+    /// Of a partitioned table, the partition whose identity gives least, by the same name.
+    pub weakest: BTreeMap<String, TableName>,
     /// Mapped tables in no publication.
     pub outside: Vec<TableName>,
     /// The publications' members by membership, which outlives a table's name.
@@ -30,6 +32,7 @@ impl Ground {
         let mut out = Self {
             publications: BTreeMap::new(),
             tables: BTreeMap::new(),
+            weakest: BTreeMap::new(),
             outside: Vec::new(),
             members: BTreeMap::new(),
         };
@@ -53,9 +56,12 @@ impl Ground {
             if member.is_none() {
                 out.outside.push(followed.name.clone());
             }
+            let (identity, partition) = weakest(table);
+            out.weakest
+                .extend(partition.map(|partition| (followed.name.to_string(), partition.clone())));
             let mark = TableMark {
                 oid: table.oid,
-                identity: weakest(table),
+                identity,
                 membership: member.map_or(0, |member| member.oid),
             };
             out.tables.insert(followed.name.to_string(), mark);
@@ -86,7 +92,7 @@ impl Ground {
 }
 
 /// The identity that gives least, of the table or of its leaves, which are what counts where there are some.
-fn weakest(table: &TableFacts) -> ReplicaIdentity {
+fn weakest(table: &TableFacts) -> (ReplicaIdentity, Option<&TableName>) {
     let effective = |identity: &Identity| {
         if identity.columns.is_empty() {
             ReplicaIdentity::Nothing
@@ -96,14 +102,14 @@ fn weakest(table: &TableFacts) -> ReplicaIdentity {
     };
     let own = effective(&table.identity);
     if table.kind != TableKind::Partitioned {
-        return own;
+        return (own, None);
     }
     table
         .leaves
         .iter()
-        .map(|leaf| effective(&leaf.identity))
-        .min_by_key(|kind| strength(*kind))
-        .unwrap_or(own)
+        .map(|leaf| (effective(&leaf.identity), Some(&leaf.name)))
+        .min_by_key(|(kind, _)| strength(*kind))
+        .unwrap_or((own, None))
 }
 
 fn strength(identity: ReplicaIdentity) -> u8 {
@@ -209,15 +215,15 @@ fn table_differs(stored: &Checkpoint, mark: &TableMark, ground: &Ground, table: 
             format!("the table {table} was taken out of the publication and put back"),
         )
     } else if strength(now.identity) < strength(mark.identity) {
+        let holder = ground.weakest.get(&table.to_string()).unwrap_or(table);
         let what = format!(
-            "the replica identity of {table} gives less of the old row: {}, where it was {}",
+            "the replica identity of {holder} gives less of the old row: {}, where it was {}",
             word(now.identity),
             word(mark.identity)
         );
         let repair = format!(
-            "{} -- of a partitioned table: for the partitions that lack it, which walbridge check names. Then start again: a \
-             change that needs more than was logged of it halts by itself",
-            table.full_identity_sql()
+            "{} Then start again: a change that needs more than was logged of it halts by itself",
+            holder.full_identity_sql()
         );
         return Some(lost(stored, "source.identity_weaker", what, repair));
     } else {

@@ -26,6 +26,7 @@ fn ground() -> Ground {
     Ground {
         publications: BTreeMap::from([("walbridge_shop".to_owned(), publication(20))]),
         tables: BTreeMap::from([("public.ord".to_owned(), mark)]),
+        weakest: BTreeMap::new(),
         outside: Vec::new(),
         members: BTreeMap::from([(30, TableName::new("public", "ord"))]),
     }
