@@ -9,6 +9,7 @@ use crate::cli::{ConfigFile, Exit, LogFormat, findings, prepare};
 use crate::config::{self, Config, Invalid, Loaded, SinkChoice, Sources};
 use crate::finding::{Cause, Finding, Severity};
 use crate::flow::catalog::{Access, Catalog, Identity, TableFacts, TableKind};
+use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
 use crate::flow::table::ReplicaIdentity;
 use crate::mapping::entity::Entity;
@@ -17,7 +18,7 @@ use crate::sink::kafka::{self, settings::Holds};
 use crate::source::SourceError;
 use crate::source::postgres::proof::Ground;
 use crate::source::postgres::sql::Sql;
-use crate::source::postgres::{catalog, publication, setup};
+use crate::source::postgres::{self, catalog, publication, setup};
 
 /// How long a new topic may be without a leader.
 const LEADER_MAX: Duration = Duration::from_secs(10);
@@ -187,15 +188,14 @@ fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
         }
         return Ok(());
     }
-    let first = match (applied.created_slot, stored.is_some(), arguments.adopt) {
-        (Some(lsn), false, _) => Some(lsn),
-        (None, false, true) => Some(setup::adopt(&mut sql, &config.source)?),
-        (None, false, false) => return Err(unowned(config).into()),
-        (_, true, _) => None,
-    };
-    let Some(lsn) = first else {
-        say!("all of it is there already");
-        return Ok(());
+    let lsn = match (applied.created_slot, stored) {
+        (_, Some(stored)) => {
+            belongs_together(config, &prepared.kafka, stored)?;
+            say!("all of it is there already");
+            return Ok(());
+        }
+        (Some(lsn), None) => lsn,
+        (None, None) => adopt(arguments, config, (&mut sql, &prepared.kafka))?,
     };
     let publications = publication::read(&mut sql, &config.source)?;
     let ground = Ground::new(&config.source, &catalog, &publications);
@@ -204,6 +204,29 @@ fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
     kafka::store_first(&prepared.kafka, &ground.first(&config.source, &server, lsn))?;
     say!("first position: {lsn}");
     Ok(())
+}
+
+/// Where a slot stands that was there before.
+fn adopt(
+    arguments: &Arguments,
+    config: &Config,
+    (sql, kafka): (&mut Sql, &kafka::settings::Settings),
+) -> Result<Lsn, Refused> {
+    let server = setup::server(sql)?;
+    let slot = (server.system_identifier.as_str(), config.source.slot.as_str());
+    match kafka::slot_of_another(kafka, slot)? {
+        Some(finding) => Err(finding.into()),
+        None if arguments.adopt => Ok(setup::adopt(sql, &config.source)?),
+        None => Err(unowned(config).into()),
+    }
+}
+
+/// Whether a bridge that is started now goes on from the position that is stored.
+fn belongs_together(config: &Config, kafka: &kafka::settings::Settings, stored: Checkpoint) -> Result<(), Refused> {
+    match kafka::moved(kafka, &stored)?.first() {
+        Some(moved) => Err(moved.finding().into()),
+        None => Ok(postgres::compare(&config.source, Some(stored))?),
+    }
 }
 
 /// Whether a first position may be stored: not where there was one, unless somebody takes it upon himself.

@@ -107,6 +107,51 @@ fn a_slot_made_by_hand_needs_to_be_adopted() {
     world.holds(&["1"]);
 }
 
+#[test]
+fn the_slot_of_another_bridge_is_not_adopted() {
+    let Some(mut world) = carried("slot_theirs") else {
+        return;
+    };
+    let (slot, name) = (world.slot(), world.name.clone());
+    let of_another = |text: String| {
+        let text = text.replace(&format!("name = \"{name}\""), &format!("name = \"{name}_two\""));
+        text.replace("\n[source]", &format!("\n[source]\nslot = \"{slot}\""))
+            .replace(".items", ".items_two")
+    };
+    world.configure(of_another);
+    let before = world.ask(&confirmed(&slot));
+    for how in ["--apply", "--adopt"] {
+        let refused = world.call("setup", &[how]);
+        refused.says_json(1, "source.slot_of_another", "another `slot` in [source]");
+    }
+    assert_eq!(world.ask(&confirmed(&slot)), before);
+    world.configure(|text| text);
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    world.carry(2);
+}
+
+#[test]
+fn a_set_up_that_is_repeated_says_what_a_start_would_say() {
+    let Some(mut world) = carried("slot_repeated") else {
+        return;
+    };
+    assert!(
+        world
+            .call("setup", &["--apply"])
+            .out
+            .contains("all of it is there already")
+    );
+    let slot = world.slot();
+    world.run(&format!("SELECT pg_drop_replication_slot('{slot}')"));
+    world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
+    world.run(&format!(
+        "SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')"
+    ));
+    let said = world.call("setup", &["--apply"]);
+    said.says_json(1, "source.slot_recreated", "walbridge recover");
+    world.ended().says(1, "source.slot_recreated", &["walbridge recover"]);
+}
+
 fn confirmed(slot: &str) -> String {
     format!("SELECT confirmed_flush_lsn FROM pg_replication_slots WHERE slot_name = '{slot}'")
 }

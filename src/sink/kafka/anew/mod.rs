@@ -1,6 +1,7 @@
 //! Positions that are stored by an operator's decision, where no bridge goes on from what is there.
 
 mod epoch;
+mod others;
 
 use crate::finding::{Cause, Finding};
 use crate::flow::checkpoint::Checkpoint;
@@ -11,6 +12,7 @@ use crate::sink::kafka::{Kafka, Stop, read_position};
 use crate::sink::{Sink as _, SinkError};
 
 pub use crate::sink::kafka::anew::epoch::{Newest, newest_epoch};
+pub use crate::sink::kafka::anew::others::slot_of_another;
 
 /// Why a bridge without a position does not begin: it has told something before. Epoch 1 would begin again, and what it
 /// tells would sort before what the topics hold, so that consumers drop it.
