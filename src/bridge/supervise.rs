@@ -16,8 +16,8 @@ const DELAY_MIN: Duration = Duration::from_millis(100);
 /// No delay is longer.
 const DELAY_MAX: Duration = Duration::from_secs(5);
 /// The least delay after an attempt that got nowhere with Kafka: the slot is free meanwhile, and another bridge of this name
-/// that waits for it, and may reach Kafka, looks more often than that.
-const GIVES_WAY: Duration = Duration::from_secs(1);
+/// that waits for it, and may reach Kafka, looks several times a second and then begins with a look at the catalogue.
+const GIVES_WAY: Duration = Duration::from_secs(2);
 /// A fault that lasts longer, without any progress, is handed to the orchestrator.
 const FAULT_MAX: Duration = Duration::from_secs(600);
 /// `transaction.timeout.ms` after one that was too short: the broker's default limit.

@@ -204,6 +204,8 @@ impl Worker {
         let mut warned: Vec<Finding> = Vec::new();
         supervise(&self.stop, &self.status, |attempt| {
             let ended = self.attempt(attempt, &nonce, (&mut source, &mut types), &mut warned);
+            // Also while this one pauses: another bridge of this name may get further.
+            source.let_go();
             if let Err(BridgeError::Reshaped {
                 table,
                 column,

@@ -189,6 +189,7 @@ fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
         return Ok(());
     }
     let lsn = match (applied.created_slot, stored) {
+        (_, Some(_)) if !applied.statements_run.is_empty() => return Ok(()),
         (_, Some(stored)) => {
             belongs_together(config, &prepared.kafka, stored)?;
             say!("all of it is there already");

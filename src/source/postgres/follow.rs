@@ -98,6 +98,17 @@ impl Postgres {
         Self { beginning, ..self }
     }
 
+    /// Frees the slot for whoever waits for it.
+    pub fn let_go(&mut self) {
+        self.stream = None;
+        // What a former attempt asked for fits neither the position nor the memory of the next.
+        self.readers = None;
+        // Only a session that waited is used again: one that held may have kept the lock of a first start.
+        if self.held.take().is_some() {
+            self.sql = None;
+        }
+    }
+
     fn take(&mut self, sql: &mut Sql) -> Result<Hold, SourceError> {
         if self.beginning == Beginning::Passing {
             return self.take_passing(sql);
@@ -247,12 +258,8 @@ impl Postgres {
 
 impl Source for Postgres {
     fn hold(&mut self) -> Result<Hold, SourceError> {
-        self.stream = None;
-        // What a former attempt asked for fits neither the position nor the memory of this one.
-        self.readers = None;
-        // Only a session that waited is used again: one that held may have kept the lock of a first start.
-        let waited = self.held.take().is_none();
-        let mut sql = match self.sql.take().filter(|_| waited) {
+        self.let_go();
+        let mut sql = match self.sql.take() {
             Some(sql) => sql,
             None => Sql::connect(&self.settings)?,
         };
