@@ -1,7 +1,7 @@
 //! `walbridge run`: carries changes until it is asked to stop.
 
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, Once, PoisonError};
 use std::time::Duration;
 
 use clap::Args;
@@ -77,6 +77,7 @@ pub(super) fn run(arguments: &Arguments, format: LogFormat) -> Exit {
         waits: Arc::default(),
         requests,
         accept: if arguments.accept { Accept::Yes } else { Accept::No },
+        look: Once::new(),
     };
     let waits = Arc::clone(&worker.waits);
     let give_up = move || {
@@ -190,6 +191,8 @@ struct Worker {
     requests: Requests,
     /// What an operator has decided.
     accept: Accept,
+    /// Topics are looked at once.
+    look: Once,
 }
 
 impl Worker {
@@ -289,6 +292,7 @@ impl Worker {
         let mut source = Guarded::new(source, config.source.clone(), Arc::new(on_look)).until(types.until());
         match config.sink {
             SinkChoice::Kafka => {
+                self.look.call_once(|| warn_of_topics(kafka.clone()));
                 let mut sink = Kafka::new(kafka, nonce.to_owned())?;
                 *self.waits.lock().unwrap_or_else(PoisonError::into_inner) = Some(sink.stopper());
                 bridge::run(&mut source, &mut sink, works)
@@ -323,6 +327,19 @@ impl Worker {
         self.status
             .server(slot.server_lsn.0, slot.retained_bytes(), slot.safe_bytes);
     }
+}
+
+/// Logs what may be lost in topics as they are made: found beside the start, which need not wait for it. What keeps the bridge
+/// from writing, it finds itself.
+fn warn_of_topics(settings: Settings) {
+    let look = move || {
+        let found = kafka::preflight(&settings);
+        // To see the properties is a right that a bridge need not have; of partitions the start itself says what is news.
+        let passed = ["kafka.topics_unknown", "kafka.partitions_differ"];
+        let said = found.iter().filter(|finding| !passed.contains(&finding.code));
+        warn_once(said, &mut Vec::new());
+    };
+    drop(std::thread::spawn(look));
 }
 
 /// Warnings that no attempt of this process has logged yet.

@@ -237,6 +237,22 @@ fn a_topic_that_is_made_again_under_a_bridge_halts_it() {
     ended.says(1, "kafka.topic_made_again", &["walbridge recover"]);
 }
 
+#[test]
+fn a_start_warns_of_a_state_topic_that_expires() {
+    let Some(world) = World::new("topic_expires") else {
+        return;
+    };
+    world.set_up();
+    world.broker.remove(&world.topic());
+    world.broker.make(&world.topic(), 2);
+    world.ended().says(1, "kafka.topic_made_again", &[]);
+    assert_eq!(world.call("recover", &["--yes"]).code, 0);
+    let mut bridge = world.start();
+    bridge.await_ready("streaming");
+    bridge.await_word("kafka.states_expire");
+    assert_eq!(bridge.stop().code, 0);
+}
+
 /// It halts so, and `check` says the same.
 fn halts(world: &World, code: &str, what: &str, repair: &str) {
     world.ended().says(1, code, &[what, repair]);
