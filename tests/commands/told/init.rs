@@ -14,7 +14,7 @@ struct Truth {
     columns: &'static str,
 }
 
-const TRUTHS: [Truth; 4] = [
+const TRUTHS: [Truth; 5] = [
     Truth {
         name: "shop",
         sql: include_str!("legacy/shop.sql"),
@@ -27,7 +27,7 @@ const TRUTHS: [Truth; 4] = [
             deleted: cust.del_flg ord_hdr.del_flg
             codes: ord_hdr.sts_cd ord_hdr.ord_typ
             digits: ord_hdr.due_dt
-            sentinel: ord_hdr.due_dt prod.valid_to
+            sentinel: ord_hdr.due_dt prod.valid_to cust.birth_dt
             several: ord_hdr.ord_typ
             business: cust.cust_no ord_hdr.ord_no prod.prod_cd",
     },
@@ -41,8 +41,8 @@ const TRUTHS: [Truth; 4] = [
             zoneless: kd_stamm.anlage vorgang.beginn vorgang.ende
             deleted: kd_stamm.lkz
             codes: vorgang.vg_art vorgang.zustand
-            digits: vorgang.termin
-            sentinel: vorgang.frist vorgang.ende
+            digits: vorgang.termin kd_stamm.gebdat
+            sentinel: vorgang.frist vorgang.ende kd_stamm.gebdat
             several: vorgang.vg_art
             business: kd_stamm.kd_nr land.iso",
     },
@@ -72,6 +72,19 @@ const TRUTHS: [Truth; 4] = [
             deleted: Maße.gelöscht
             codes: orders.sts order_events.ev_typ order_events.company
             business: order_created.day_no Maße.Größe 注文.番号 plz_ort.plz leser.email",
+    },
+    Truth {
+        name: "people",
+        sql: include_str!("legacy/people.sql"),
+        columns: "surrogate: customer.customer_id
+            personal: customer.title customer.name customer.surname customer.dob mitarbeiter.nachname \
+            mitarbeiter.vorname mitarbeiter.anrede mitarbeiter.geb_dat patients.full_name patients.birth_date \
+            patients.born_at fiche_client.nom fiche_client.prenom fiche_client.date_naissance fiche_client.ville kundenstamm.name
+            codes: mitarbeiter.abt mitarbeiter.lohnart
+            digits: mitarbeiter.geb_dat
+            zoneless: patients.born_at
+            business: customer.customer_no mitarbeiter.pers_nr patients.patient_no fiche_client.ref kundenstamm.knr \
+            customer_group.grp_cd product.sku country.iso",
     },
 ];
 

@@ -1,11 +1,14 @@
 //! Guesses: what a column probably is, by its name, its type, and what it holds. Pure.
 
-use crate::cli::init::guess::values::{Seen, digits, flag, is_code, is_email, is_iban, sentinels};
+use crate::cli::init::guess::person::{is_birth_date, is_personal};
+use crate::cli::init::guess::values::{Seen, digits, flag, is_code, sentinels};
 use crate::cli::init::guess::words::{identifier, parts};
 use crate::flow::catalog::{ColumnFacts, Generated, Nullable, SqlType, Surrogate};
 use crate::flow::table::TableName;
 
 mod letters;
+mod people;
+mod person;
 pub(crate) mod table;
 pub(crate) mod values;
 pub(crate) mod words;
@@ -34,6 +37,8 @@ pub(crate) enum Guess {
     Sentinel { null_when: Vec<String> },
     /// About a person.
     Personal,
+    /// When a person was born, in the form that this would be of anything else.
+    Birth(Box<Guess>),
     /// Nobody's business.
     Secret,
     /// A number that only the database gives out: of this table.
@@ -64,88 +69,6 @@ impl Guess {
 
 const SECRET: [&str; 9] = [
     "pw", "pwd", "passwd", "password", "hash", "salt", "secret", "token", "pin",
-];
-
-const PERSONAL: [&str; 60] = [
-    "email",
-    "mail",
-    "eml",
-    "phone",
-    "tel",
-    "telephone",
-    "fax",
-    "mobile",
-    "mob",
-    "handy",
-    "firstname",
-    "lastname",
-    "fname",
-    "lname",
-    "forename",
-    "surname",
-    "vorname",
-    "nachname",
-    "birth",
-    "birthday",
-    "birthdate",
-    "bday",
-    "dob",
-    "gebdat",
-    "geburtsdatum",
-    "iban",
-    "bic",
-    "ssn",
-    "sin",
-    "passport",
-    "street",
-    "str",
-    "strasse",
-    "addr",
-    "adr",
-    "address",
-    "addr1",
-    "addr2",
-    "zip",
-    "plz",
-    "postcode",
-    "postal",
-    "city",
-    "ort",
-    "ip",
-    "prenom",
-    "naiss",
-    "naissance",
-    "courriel",
-    "adresse",
-    "rue",
-    "ville",
-    "secu",
-    "telefon",
-    "steuer",
-    "konto",
-    "kto",
-    "blz",
-    "gehalt",
-    "salary",
-];
-
-/// Tables of people: what is called a name there is one of a person.
-const PEOPLE: [&str; 15] = [
-    "kd",
-    "cust",
-    "customer",
-    "customers",
-    "person",
-    "pers",
-    "people",
-    "usr",
-    "user",
-    "users",
-    "emp",
-    "employee",
-    "employees",
-    "kunde",
-    "contact",
 ];
 
 const DELETED: [&str; 18] = [
@@ -220,6 +143,9 @@ pub(crate) fn column(table: &TableName, facts: &ColumnFacts, seen: &Seen) -> Gue
     }
     if let Some(alive) = alive(&name, facts, seen) {
         return Guess::SoftDelete { alive };
+    }
+    if is_birth_date(&name, facts, seen) {
+        return Guess::Birth(Box::new(by_type(&name, facts, seen)));
     }
     if is_personal(table, &name, facts, seen) {
         return Guess::Personal;
@@ -308,14 +234,4 @@ fn only_no(seen: &Seen) -> Option<(String, String)> {
         _ => return None,
     };
     Some((yes.to_owned(), only.to_owned()))
-}
-
-fn is_personal(table: &TableName, name: &[String], facts: &ColumnFacts, seen: &Seen) -> bool {
-    let is_name = is_any(name, &["name", "nm", "name1", "name2"])
-        && (is_any(&parts(&table.name), &PEOPLE) || is_any(name, &PEOPLE));
-    let is_called = is_any(name, &PERSONAL) || is_name;
-    let is_textual =
-        is_text(&facts.sql_type) || facts.sql_type == SqlType::Date || matches!(facts.sql_type, SqlType::Other(_));
-    let looks = seen.total > 0 && (seen.share(is_email) > 0.5 || seen.share(is_iban) > 0.5);
-    (is_called && is_textual && !is_code(seen)) || (is_text(&facts.sql_type) && looks)
 }

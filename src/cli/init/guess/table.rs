@@ -30,7 +30,12 @@ pub(crate) fn key(facts: &TableFacts, guesses: &[Guess]) -> Key {
         guess(column).is_some_and(|(_, guess)| {
             !matches!(
                 guess,
-                Guess::Surrogate(_) | Guess::Personal | Guess::Secret | Guess::Unpublishable | Guess::SoftDelete { .. }
+                Guess::Surrogate(_)
+                    | Guess::Personal
+                    | Guess::Birth(_)
+                    | Guess::Secret
+                    | Guess::Unpublishable
+                    | Guess::SoftDelete { .. }
             )
         })
     };

@@ -33,6 +33,13 @@ impl Line {
         }
     }
 
+    /// Name and value alone.
+    fn into_named(self) -> String {
+        match self {
+            Self::Told { text, .. } | Self::Left { text, .. } => text,
+        }
+    }
+
     /// The line.
     pub(super) fn text(&self) -> String {
         match self {
@@ -122,6 +129,10 @@ pub(super) fn line(column: &ColumnFacts, (guess, seen): (&Guess, &Seen), outside
         }
         Guess::Sentinel { null_when: none } => told(null_when(none), "guess: such days mean none".to_owned()),
         Guess::Personal => left("guess: about a person; tell it only where a consumer needs it"),
+        Guess::Birth(form) => Line::Left {
+            text: line(column, (form, seen), outside).into_named(),
+            why: "guess: a birth date, about a person; tell it only where a consumer needs it".to_owned(),
+        },
         Guess::Secret => left("guess: a secret; nobody's business"),
         Guess::Unpublishable => left("generated: PostgreSQL does not send its values"),
         Guess::Surrogate(_) => match outside.id {
@@ -133,6 +144,9 @@ pub(super) fn line(column: &ColumnFacts, (guess, seen): (&Guess, &Seen), outside
         },
     }
 }
+
+const KEY_OF_A_PERSON: &str =
+    "guess, decide: about a person, and part of the key; a public_id in its place says nothing of them";
 
 /// The line of a column of the key: told whatever it is, and as it is, since two rows must not get one key.
 pub(super) fn key_line(column: &ColumnFacts, guess: &Guess, outside: &Outside<'_>) -> Line {
@@ -148,10 +162,11 @@ pub(super) fn key_line(column: &ColumnFacts, guess: &Guess, outside: &Outside<'_
             id.unwrap_or_default(),
             Some("guess, decide: a secret, and part of the key: told as an id that says nothing of it"),
         ),
-        Guess::Personal => told(
-            String::new(),
-            Some("guess, decide: about a person, and part of the key; a public_id in its place says nothing of them"),
-        ),
+        Guess::Personal => told(String::new(), Some(KEY_OF_A_PERSON)),
+        Guess::Birth(form) => Line::Told {
+            text: key_line(column, form, outside).into_named(),
+            why: Some(KEY_OF_A_PERSON.to_owned()),
+        },
         Guess::Codes(_) => told(
             String::new(),
             Some("guess, decide: letters that mean something; a key is told as it is"),
