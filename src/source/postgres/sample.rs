@@ -214,7 +214,8 @@ fn glimpse(column: &ColumnFacts) -> String {
     let name = quoted(&column.name);
     match column.sql_type {
         SqlType::Text | SqlType::Bpchar => format!("left({name}, {LETTERS_MAX})"),
-        SqlType::Bytea | SqlType::Json | SqlType::Array(_) | SqlType::Other(_) => {
+        SqlType::Json => format!("left({name}::text, {LETTERS_MAX})"),
+        SqlType::Bytea | SqlType::Array(_) | SqlType::Other(_) => {
             format!("CASE WHEN {name} IS NOT NULL THEN '' END")
         }
         SqlType::Bool | SqlType::Int2 | SqlType::Int4 | SqlType::Int8 | SqlType::Numeric => name,

@@ -1,6 +1,7 @@
 //! Guesses: what a column probably is, by its name, its type, and what it holds. Pure.
 
 use crate::cli::init::guess::person::{is_birth_date, is_personal};
+use crate::cli::init::guess::traces::{Trace, traces};
 use crate::cli::init::guess::values::{Seen, digits, flag, is_code, sentinels};
 use crate::cli::init::guess::words::{identifier, parts};
 use crate::flow::catalog::{ColumnFacts, Generated, Nullable, SqlType, Surrogate};
@@ -10,6 +11,7 @@ mod letters;
 mod people;
 mod person;
 pub(crate) mod table;
+pub(crate) mod traces;
 pub(crate) mod values;
 pub(crate) mod words;
 
@@ -39,6 +41,8 @@ pub(crate) enum Guess {
     Personal,
     /// When a person was born, in the form that this would be of anything else.
     Birth(Box<Guess>),
+    /// Text that holds such things of people among others.
+    Traces(Vec<Trace>),
     /// Nobody's business.
     Secret,
     /// A number that only the database gives out: of this table.
@@ -150,7 +154,23 @@ pub(crate) fn column(table: &TableName, facts: &ColumnFacts, seen: &Seen) -> Gue
     if is_personal(table, &name, facts, seen) {
         return Guess::Personal;
     }
-    by_type(&name, facts, seen)
+    let guess = by_type(&name, facts, seen);
+    if guess == Guess::Plain {
+        by_traces(facts, seen)
+    } else {
+        guess
+    }
+}
+
+/// Text that nobody named after a person may be of one all the same.
+fn by_traces(facts: &ColumnFacts, seen: &Seen) -> Guess {
+    let is_free = is_text(&facts.sql_type) || facts.sql_type == SqlType::Json;
+    let found = if is_free { traces(seen) } else { Vec::new() };
+    if found.is_empty() {
+        Guess::Plain
+    } else {
+        Guess::Traces(found)
+    }
 }
 
 fn by_type(name: &[String], facts: &ColumnFacts, seen: &Seen) -> Guess {

@@ -33,6 +33,7 @@ pub(crate) fn key(facts: &TableFacts, guesses: &[Guess]) -> Key {
                 Guess::Surrogate(_)
                     | Guess::Personal
                     | Guess::Birth(_)
+                    | Guess::Traces(_)
                     | Guess::Secret
                     | Guess::Unpublishable
                     | Guess::SoftDelete { .. }

@@ -1,10 +1,11 @@
 //! One field's line, with what was guessed and why.
 
 use crate::cli::init::guess::Guess;
+use crate::cli::init::guess::traces::Trace;
 use crate::cli::init::guess::values::Seen;
 use crate::cli::init::guess::words::is_simple;
 use crate::cli::init::write::toml::{key, quoted};
-use crate::flow::catalog::ColumnFacts;
+use crate::flow::catalog::{ColumnFacts, SqlType};
 
 /// A line of `fields`.
 pub(super) enum Line {
@@ -133,6 +134,7 @@ pub(super) fn line(column: &ColumnFacts, (guess, seen): (&Guess, &Seen), outside
             text: line(column, (form, seen), outside).into_named(),
             why: "guess: a birth date, about a person; tell it only where a consumer needs it".to_owned(),
         },
+        Guess::Traces(found) => left(&of_traces(column, found)),
         Guess::Secret => left("guess: a secret; nobody's business"),
         Guess::Unpublishable => left("generated: PostgreSQL does not send its values"),
         Guess::Surrogate(_) => match outside.id {
@@ -143,6 +145,20 @@ pub(super) fn line(column: &ColumnFacts, (guess, seen): (&Guess, &Seen), outside
             None => left("a number that only the database knows; the key names the thing outside"),
         },
     }
+}
+
+/// What is said of free text: which things of people are in it, and never one of them.
+fn of_traces(column: &ColumnFacts, found: &[Trace]) -> String {
+    let what = if column.sql_type == SqlType::Json {
+        "a document"
+    } else {
+        "free text"
+    };
+    let words: Vec<&str> = found.iter().map(|trace| trace.words()).collect();
+    format!(
+        "guess: {what} with {}, so perhaps about a person; tell it only where a consumer needs it",
+        words.join(" and ")
+    )
 }
 
 const KEY_OF_A_PERSON: &str =
@@ -162,7 +178,7 @@ pub(super) fn key_line(column: &ColumnFacts, guess: &Guess, outside: &Outside<'_
             id.unwrap_or_default(),
             Some("guess, decide: a secret, and part of the key: told as an id that says nothing of it"),
         ),
-        Guess::Personal => told(String::new(), Some(KEY_OF_A_PERSON)),
+        Guess::Personal | Guess::Traces(_) => told(String::new(), Some(KEY_OF_A_PERSON)),
         Guess::Birth(form) => Line::Told {
             text: key_line(column, form, outside).into_named(),
             why: Some(KEY_OF_A_PERSON.to_owned()),

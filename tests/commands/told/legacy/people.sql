@@ -1,8 +1,10 @@
 CREATE TABLE customer (customer_id serial PRIMARY KEY, customer_no varchar(12) NOT NULL UNIQUE, title varchar(8), name varchar(60) NOT NULL,
-    surname varchar(60), dob date, country_name varchar(40), remark text);
-INSERT INTO customer (customer_no, title, name, surname, dob, country_name, remark) SELECT 'C' || n, (ARRAY['Dr', 'Ms', 'Mr'])[1 + n % 3],
+    surname varchar(60), dob date, country_name varchar(40), remark text,
+    profile jsonb);
+INSERT INTO customer (customer_no, title, name, surname, dob, country_name, remark, profile) SELECT 'C' || n, (ARRAY['Dr', 'Ms', 'Mr'])[1 + n % 3],
     'Name ' || n, 'Other ' || n, date '1960-05-01' + n, 'Land ' || n % 30,
-    CASE WHEN n % 50 = 0 THEN 'write to a' || n || '@b.example, not by post' ELSE 'note ' || n END FROM generate_series(1, 400) n;
+    CASE WHEN n % 50 = 0 THEN 'write to a' || n || '@b.example, not by post' ELSE 'note ' || n END,
+    CASE WHEN n % 10 = 0 THEN jsonb_build_object('reach', '030 1234' || n, 'size', n) ELSE '{}' END FROM generate_series(1, 400) n;
 CREATE TABLE mitarbeiter (pers_nr int PRIMARY KEY, nachname varchar(40), vorname varchar(40), anrede char(4), geb_dat int, abt char(3),
     notiz text, lohnart char(2));
 INSERT INTO mitarbeiter SELECT n, 'Meier ' || n, (ARRAY['Eva', 'Max', 'Ida'])[1 + n % 3], (ARRAY['Frau', 'Herr'])[1 + n % 2],
