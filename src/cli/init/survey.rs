@@ -122,7 +122,7 @@ fn look(sampler: &mut Sampler, facts: &TableFacts) -> Result<Surveyed, SourceErr
         .collect();
     Ok(Surveyed {
         key: key(facts, &guesses),
-        kinds: kinds(facts, &guesses, &rows),
+        kinds: kinds(facts, (&guesses, &seen), &rows),
         facts: facts.clone(),
         rows: rows.len(),
         unseen,

@@ -2,8 +2,8 @@
 
 use crate::cli::init::guess::values::{Seen, ratio};
 use crate::cli::init::guess::words::parts;
-use crate::cli::init::guess::{Guess, KIND, is_any};
-use crate::flow::catalog::{ColumnFacts, Nullable, TableFacts, UniqueKind};
+use crate::cli::init::guess::{Guess, KIND, is_any, is_integer, is_text};
+use crate::flow::catalog::{ColumnFacts, Nullable, SqlType, TableFacts, UniqueKind};
 use crate::mapping::form::has_ids;
 
 /// Columns that are the key outside.
@@ -73,7 +73,7 @@ pub(crate) struct Kinds {
     pub(crate) column: String,
     /// Its values.
     pub(crate) values: Vec<String>,
-    /// Columns that only rows of one of them have.
+    /// Columns that only rows of one of them have; none where the name alone says that it may be so.
     pub(crate) told_by: Vec<String>,
 }
 
@@ -81,30 +81,84 @@ pub(crate) struct Kinds {
 const EMPTY: f64 = 0.02;
 const FULL: f64 = 0.8;
 
-/// Several things in one table: a column of few values, by which others are filled or empty.
-pub(crate) fn kinds(facts: &TableFacts, guesses: &[Guess], rows: &[Vec<Option<String>>]) -> Option<Kinds> {
-    let candidates = facts.columns.iter().zip(guesses).enumerate();
-    candidates
-        .filter(|(_, (column, guess))| matches!(guess, Guess::Codes(_)) && is_any(&parts(&column.name), &KIND))
-        .find_map(|(at, (column, _))| {
-            let mut seen = Seen::default();
-            rows.iter()
-                .filter_map(|row| row.get(at)?.as_deref())
-                .for_each(|value| seen.add(value));
-            let values: Vec<String> = seen.values().map(|(value, _)| value.to_owned()).collect();
-            let told_by: Vec<String> = facts
-                .columns
-                .iter()
-                .enumerate()
-                .filter(|(other, _)| *other != at && is_of_some(rows, (at, *other), &values))
-                .map(|(_, other)| other.name.clone())
-                .collect();
-            ((2..=6).contains(&values.len()) && !told_by.is_empty()).then(|| Kinds {
+/// More values than that are no kinds of things, nor are longer ones.
+const KINDS_MAX: usize = 6;
+const KIND_LETTERS_MAX: usize = 24;
+
+/// Names that say by themselves that rows are of several kinds.
+const DISCRIMINATOR: [&str; 13] = [
+    "typ",
+    "type",
+    "tp",
+    "kind",
+    "art",
+    "rectype",
+    "subtype",
+    "satzart",
+    "belegart",
+    "kundenart",
+    "vorgangsart",
+    "auftragsart",
+    "buchungsart",
+];
+
+/// Several things in one table: a column of few values, by which others are filled or empty, or else one that is called a kind.
+pub(crate) fn kinds(
+    facts: &TableFacts,
+    (guesses, seen): (&[Guess], &[Seen]),
+    rows: &[Vec<Option<String>>],
+) -> Option<Kinds> {
+    let columns = facts.columns.iter().zip(guesses).zip(seen).enumerate();
+    let found: Vec<(Kinds, bool)> = columns
+        .filter_map(|(at, ((column, guess), seen))| {
+            let name = parts(&column.name);
+            let is_called =
+                is_any(&name, &DISCRIMINATOR) || (name.len() > 1 && name.first().is_some_and(|kz| kz == "kz"));
+            let may_be = (is_called || is_any(&name, &KIND)) && may_be_kinds(column, guess);
+            let values = may_be.then(|| kinds_of(column, seen)).flatten()?;
+            let told_by = told_by(facts, rows, at, seen);
+            let kinds = Kinds {
                 column: column.name.clone(),
                 values,
                 told_by,
-            })
+            };
+            Some((kinds, is_called))
         })
+        .collect();
+    let proven = found.iter().find(|(kinds, _)| !kinds.told_by.is_empty());
+    let called = || found.iter().find(|(_, is_called)| *is_called);
+    proven.or_else(called).map(|(kinds, _)| kinds.clone())
+}
+
+/// Whether a column is nothing else than letters or numbers that may stand for kinds.
+fn may_be_kinds(column: &ColumnFacts, guess: &Guess) -> bool {
+    let of = &column.sql_type;
+    matches!(guess, Guess::Codes(_))
+        || (*guess == Guess::Plain && (is_text(of) || is_integer(of) || matches!(of, SqlType::Enum(_))))
+}
+
+/// The kinds: values that were seen, each more than once on the whole, and others that the database allows, where these are few, too.
+fn kinds_of(column: &ColumnFacts, seen: &Seen) -> Option<Vec<String>> {
+    let mut values: Vec<String> = seen.values().map(|(value, _)| value.to_owned()).collect();
+    let allowed = column.allowed.iter().flatten().filter(|value| !values.contains(value));
+    let allowed: Vec<String> = allowed.cloned().collect();
+    let is_known = !allowed.is_empty() && values.len() + allowed.len() <= KINDS_MAX;
+    if is_known {
+        values.extend(allowed);
+    }
+    let is_short = |value: &String| !value.trim().is_empty() && value.chars().count() <= KIND_LETTERS_MAX;
+    let is_enough = is_known || seen.total >= 10;
+    (is_enough && (2..=KINDS_MAX).contains(&values.len()) && values.iter().all(is_short)).then_some(values)
+}
+
+/// Columns that only rows of some of the values have.
+fn told_by(facts: &TableFacts, rows: &[Vec<Option<String>>], at: usize, seen: &Seen) -> Vec<String> {
+    let values: Vec<String> = seen.values().map(|(value, _)| value.to_owned()).collect();
+    let others = facts.columns.iter().enumerate();
+    others
+        .filter(|(other, _)| *other != at && is_of_some(rows, (at, *other), &values))
+        .map(|(_, other)| other.name.clone())
+        .collect()
 }
 
 /// Whether a column is filled for rows of some kinds, and empty for those of others.

@@ -5,16 +5,18 @@ use std::fmt::Write as _;
 
 use crate::cli::init::guess::Guess;
 use crate::cli::init::guess::table::Key;
-use crate::cli::init::guess::words::{field, identifier, parts, prefix};
+use crate::cli::init::guess::words::{field, parts, prefix};
 use crate::cli::init::survey::{Survey, Surveyed, rows_of};
 use crate::cli::init::write::form::{Outside, key_line, line};
 use crate::cli::init::write::names::{Called, EVENTS, Names, free};
+use crate::cli::init::write::several::several;
 use crate::cli::init::write::toml::{quoted, table};
 use crate::flow::catalog::{Surrogate, TableKind};
 use crate::flow::table::{ReplicaIdentity, TableName};
 
 mod form;
 mod names;
+mod several;
 mod toml;
 
 pub(super) use crate::cli::init::write::toml::remark;
@@ -122,7 +124,7 @@ impl Writer<'_> {
             event_topic,
         } = self.names.called(&facts.name).cloned().unwrap_or_default();
         self.out.entities += 1;
-        text.push_str(&several(of, &name));
+        text.push_str(&several(of, &name, &written));
         text.push_str(&of_identity(of));
         _ = writeln!(text, "[entity.{name}]\ntable = {written}");
         let alive: Vec<&str> = of.guesses.iter().filter_map(Guess::alive).collect();
@@ -241,25 +243,6 @@ fn unseen(of: &Surveyed) -> String {
             remark(why)
         )
     })
-}
-
-/// Several things in one table: what an entity of each would be.
-fn several(of: &Surveyed, name: &str) -> String {
-    let Some(kinds) = &of.kinds else {
-        return String::new();
-    };
-    let mut text = format!(
-        "# guess: several things in one table, told apart by {}: only some of them have {}.\n# decide: an entity for each, such as",
-        remark(&kinds.column),
-        remark(&kinds.told_by.join(", "))
-    );
-    for value in &kinds.values {
-        let is = format!("{} = '{}'", identifier(&kinds.column), value.replace('\'', "''"));
-        let word: String = value.chars().filter(char::is_ascii_alphanumeric).collect();
-        _ = write!(text, "\n#   [entity.{name}{word}] where = {}", quoted(&is));
-    }
-    text.push('\n');
-    text
 }
 
 /// Statements that are shown; a table may have thousands of partitions.

@@ -21,8 +21,9 @@ INSERT INTO fiche_client SELECT 'R' || n, 'Nom ' || n, 'Prenom ' || n, to_char(d
 CREATE TABLE kundenstamm (knr int PRIMARY KEY, name varchar(60), kz_art varchar(10) NOT NULL, firma varchar(60));
 INSERT INTO kundenstamm SELECT n, 'Name ' || n, (ARRAY['PRIVAT', 'GEWERBE'])[1 + n % 2], CASE WHEN n % 2 = 1 THEN 'Firma ' || n END
     FROM generate_series(1, 200) n;
-CREATE TABLE customer_group (grp_cd varchar(4) PRIMARY KEY, name varchar(40) NOT NULL);
-INSERT INTO customer_group SELECT 'G' || n, 'Group ' || n FROM generate_series(1, 30) n;
+CREATE TABLE customer_group (grp_cd varchar(4) PRIMARY KEY, name varchar(40) NOT NULL, typ smallint NOT NULL,
+    del_flg char(1) NOT NULL);
+INSERT INTO customer_group SELECT 'G' || n, 'Group ' || n, 1 + n % 2, CASE WHEN n % 9 = 0 THEN 'Y' ELSE 'N' END FROM generate_series(1, 30) n;
 CREATE TABLE product (sku varchar(12) PRIMARY KEY, name varchar(60) NOT NULL, title varchar(60), kind varchar(12) NOT NULL, maker_ref varchar(40),
     spec text);
 INSERT INTO product SELECT 'S' || n, 'Thing ' || n, 'Title ' || n, (ARRAY['book', 'record', 'film'])[1 + n % 3], '0012345' || n,
