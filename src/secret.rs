@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// Where a secret is kept. It never holds the secret itself.
+/// Where a secret is kept. It never holds the secret itself; one line break at the end of what is there is no part of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Secret {
     /// An environment variable.
     Env(String),
-    /// A file; one line break at its end is no part of the secret.
+    /// A file.
     File(PathBuf),
     /// What a program prints, such as a token that is good for minutes; the program, and its arguments.
     Command(Vec<String>),
@@ -38,7 +38,35 @@ const COMMAND_BYTES_MAX: u64 = 64 << 10;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Revealed(String);
 
+/// How a secret looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// A password, a token, a key of ids.
+    OneLine,
+    /// A key or certificate in PEM.
+    Lines,
+}
+
 impl Revealed {
+    /// What was found at a place, without the line break at its end.
+    ///
+    /// A second line is a comment, another secret, or what a program says beside the secret; whoever took it all would be refused
+    /// by a server that cannot say why, or make other ids. A NUL byte ends a password in C.
+    ///
+    /// # Errors
+    /// Where it cannot be meant: it is empty, of blanks only, has a NUL byte, or more lines than its shape.
+    pub fn of(found: &str, place: &str, shape: Shape) -> Result<Self, SecretError> {
+        let text = without_break(found);
+        let wrong = match text {
+            "" => SecretError::Empty,
+            text if text.trim().is_empty() => SecretError::Blank,
+            text if text.contains('\0') => SecretError::Nul,
+            text if shape == Shape::OneLine && text.contains(['\n', '\r']) => SecretError::Lines,
+            text => return Ok(Self(text.to_owned())),
+        };
+        Err(wrong(place.to_owned()))
+    }
+
     /// The secret, to be handed to the server and nowhere else.
     pub fn expose(&self) -> &str {
         &self.0
@@ -69,6 +97,15 @@ pub enum SecretError {
     /// Nothing is there: a file that is not mounted yet, a variable that was set to nothing.
     #[error("{0} holds no secret: it is empty")]
     Empty(String),
+    /// Only blanks are there.
+    #[error("{0} holds nothing but blanks")]
+    Blank(String),
+    /// A NUL byte is there, which no password can have.
+    #[error("{0} holds a NUL byte, which no secret can have")]
+    Nul(String),
+    /// More than the secret is there.
+    #[error("{0} holds more than one line")]
+    Lines(String),
     /// The program gives none.
     #[error("cannot get a secret from the program {program}: {why}")]
     Command {
@@ -86,7 +123,11 @@ impl SecretError {
             Self::Unset(name) => {
                 format!("set {name} in the environment of walbridge, or name where else the secret is kept")
             }
-            Self::Empty(_) => "put the secret there, and start again".to_owned(),
+            Self::Empty(_) | Self::Blank(_) => "put the secret there, and start again".to_owned(),
+            Self::Nul(_) | Self::Lines(_) => {
+                "keep the secret there alone, as text in one line; one line break at its end is no part of it"
+                    .to_owned()
+            }
             Self::Unreadable { .. } => "put the file there, and let the user that walbridge runs as read it".to_owned(),
             Self::Command { program, .. } => {
                 format!("run {program} by hand, as the user that walbridge runs as: it is to print the secret and end")
@@ -103,42 +144,55 @@ impl SecretError {
 }
 
 impl Secret {
+    /// Reads it now: one line.
+    ///
+    /// # Errors
+    /// Where the variable is not set, the file cannot be read, what is there is no secret, or the program fails, prints nothing,
+    /// or takes longer than 10 s.
+    pub fn read(&self) -> Result<Revealed, SecretError> {
+        self.read_as(Shape::OneLine)
+    }
+
     /// Reads it now.
     ///
     /// # Errors
-    /// Where the variable is not set, the file cannot be read, either is empty, or the program fails, prints nothing, or
-    /// takes longer than 10 s.
-    pub fn read(&self) -> Result<Revealed, SecretError> {
-        let filled = |text: String, place: String| match text {
-            text if text.is_empty() => Err(SecretError::Empty(place)),
-            text => Ok(Revealed(text)),
-        };
+    /// As [`Secret::read`].
+    pub fn read_as(&self, shape: Shape) -> Result<Revealed, SecretError> {
         match self {
             Self::Env(name) => match std::env::var(name) {
-                Ok(text) => filled(text, format!("the environment variable {name}")),
+                Ok(text) => Revealed::of(&text, &variable(name), shape),
                 Err(_) => Err(SecretError::Unset(name.clone())),
             },
             Self::File(path) => match std::fs::read_to_string(path) {
-                Ok(text) => filled(without_break(&text), format!("the secret file {}", path.display())),
+                Ok(text) => Revealed::of(&text, &format!("the secret file {}", path.display()), shape),
                 Err(source) => Err(SecretError::Unreadable {
                     path: path.clone(),
                     source,
                 }),
             },
-            Self::Command(words) => command(words),
+            Self::Command(words) => {
+                let program = words.first().map_or("", String::as_str);
+                let printed = printed(words)?;
+                if without_break(&printed).is_empty() {
+                    return Err(SecretError::command(program, "it printed nothing"));
+                }
+                Revealed::of(&printed, &format!("what the program {program} printed"), shape)
+            }
         }
     }
 }
 
-fn without_break(text: &str) -> String {
-    text.strip_suffix('\n')
-        .unwrap_or(text)
-        .trim_end_matches('\r')
-        .to_owned()
+/// An environment variable, in words.
+pub fn variable(name: &str) -> String {
+    format!("the environment variable {name}")
+}
+
+fn without_break(text: &str) -> &str {
+    text.strip_suffix('\n').unwrap_or(text).trim_end_matches('\r')
 }
 
 /// Runs a program, without a shell; what it says on stderr goes where ours goes.
-fn command(words: &[String]) -> Result<Revealed, SecretError> {
+fn printed(words: &[String]) -> Result<String, SecretError> {
     let program = words.first().map_or("", String::as_str);
     let failed = |error: std::io::Error| SecretError::command(program, error);
     let until = Instant::now() + COMMAND_MAX;
@@ -149,11 +203,11 @@ fn command(words: &[String]) -> Result<Revealed, SecretError> {
         .process_group(0)
         .spawn()
         .map_err(failed)?;
-    let printed = child.stdout.take();
+    let pipe = child.stdout.take();
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {
         let mut text = String::new();
-        let read = printed.map(|pipe| pipe.take(COMMAND_BYTES_MAX).read_to_string(&mut text));
+        let read = pipe.map(|pipe| pipe.take(COMMAND_BYTES_MAX).read_to_string(&mut text));
         // Nobody waits any more after the time is over.
         drop(tell.send(read.transpose().map(|_| text)));
     });
@@ -171,14 +225,9 @@ fn command(words: &[String]) -> Result<Revealed, SecretError> {
     if !status.success() {
         return Err(SecretError::command(program, format!("it ended with {status}")));
     }
-    let text = told
-        .recv_timeout(until.saturating_duration_since(Instant::now()))
+    told.recv_timeout(until.saturating_duration_since(Instant::now()))
         .map_err(|_| SecretError::command(program, "something that it left running keeps its output open"))?
-        .map_err(failed)?;
-    match without_break(&text) {
-        text if text.is_empty() => Err(SecretError::command(program, "it printed nothing")),
-        text => Ok(Revealed(text)),
-    }
+        .map_err(failed)
 }
 
 /// How it ended; none: not until then.

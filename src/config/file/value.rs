@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use toml::de::DeValue;
 
 use crate::mapping::entity::Located;
-use crate::secret::{Revealed, Secret};
+use crate::secret::{Revealed, Secret, Shape};
 
 use super::report::{Report, Secrets};
 use super::{Node, Section};
@@ -206,12 +206,17 @@ impl<'a> Node<'a> {
 
     /// A secret, by where it is kept; looked at once to see that it is there.
     pub(in crate::config) fn secret(&self, report: &mut Report<'_>) -> Option<Secret> {
+        self.secret_as(Shape::OneLine, report)
+    }
+
+    /// As [`Node::secret`], of any shape.
+    pub(in crate::config) fn secret_as(&self, shape: Shape, report: &mut Report<'_>) -> Option<Secret> {
         let secret = self.place_of_secret(report)?;
         let is_program = matches!(secret, Secret::Command(_));
         match report.secrets() {
             Secrets::Unread => {}
             Secrets::OfIds | Secrets::Later if is_program => {}
-            Secrets::Needed | Secrets::OfIds | Secrets::Later => drop(self.reveal(&secret, report)),
+            Secrets::Needed | Secrets::OfIds | Secrets::Later => drop(self.reveal(&secret, shape, report)),
         }
         Some(secret)
     }
@@ -223,8 +228,22 @@ impl<'a> Node<'a> {
         match report.secrets() {
             Secrets::Unread => None,
             Secrets::Later if is_program => None,
-            Secrets::Needed | Secrets::OfIds | Secrets::Later => self.reveal(&secret, report),
+            Secrets::Needed | Secrets::OfIds | Secrets::Later => self.reveal(&secret, Shape::OneLine, report),
         }
+    }
+
+    /// A secret that is a variable's whole text, written as `"${NAME}"`.
+    pub(in crate::config) fn secret_of_variable(
+        &self,
+        name: &str,
+        shape: Shape,
+        report: &mut Report<'_>,
+    ) -> Option<Revealed> {
+        let found = self.string(report)?;
+        let revealed = Revealed::of(&found, &crate::secret::variable(name), shape);
+        revealed
+            .map_err(|error| report.push(self.error("config.secret", error.to_string()).repair(error.repair())))
+            .ok()
     }
 
     /// Where a secret is kept.
@@ -259,8 +278,8 @@ impl<'a> Node<'a> {
     }
 
     /// Reads a secret; one that cannot be read is a finding.
-    fn reveal(&self, secret: &Secret, report: &mut Report<'_>) -> Option<Revealed> {
-        match secret.read() {
+    fn reveal(&self, secret: &Secret, shape: Shape, report: &mut Report<'_>) -> Option<Revealed> {
+        match secret.read_as(shape) {
             Ok(revealed) => Some(revealed),
             Err(error) => {
                 report.push_unreadable(self.error("config.secret", error.to_string()).repair(error.repair()));

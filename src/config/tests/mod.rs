@@ -6,6 +6,7 @@ mod bad;
 mod editor;
 mod examples;
 mod public_ids;
+mod secrets;
 mod urls;
 
 use crate::backfill::ledger::NeverTold;
@@ -13,7 +14,7 @@ use crate::config::file::report::Secrets;
 use crate::config::{Backfill, Colour, Config, Invalid, Loaded, SinkChoice, fingerprint, load_with, render};
 use crate::finding::{Cause, Finding, Severity};
 use crate::mapping::entity::{CodeValue, Move, Source};
-use crate::secret::Secret;
+use crate::secret::{Secret, Shape};
 use crate::sink::kafka::settings::Property;
 use crate::source::postgres::settings::{Address, Login, Publish, Target, Tls};
 
@@ -273,7 +274,9 @@ fn a_secret_property_is_kept_by_its_place_and_never_printed() {
     let of = |name: &str| properties.iter().find(|(key, _)| key == name).map(|(_, value)| value);
     assert_eq!(properties.len(), 2);
     assert_eq!(of("socket.nagle.disable"), Some(&Property::Text("true".to_owned())));
-    assert!(matches!(of("sasl.password"), Some(Property::Secret(Secret::File(path))) if path.ends_with("pw")));
+    assert!(
+        matches!(of("sasl.password"), Some(Property::Secret(Secret::File(path), Shape::OneLine)) if path.ends_with("pw"))
+    );
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 

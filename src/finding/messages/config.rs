@@ -72,9 +72,10 @@ pub(super) const CONFIG: &[Message] = &[
     says(
         "config.secret",
         &[Error],
-        "where a secret is kept is not said in one way, or cannot be read, or holds nothing",
+        "where a secret is kept is not said in one way, or cannot be read, or what is there is no secret: nothing, blanks, a NUL byte, \
+         more than one line",
         "nothing is started",
-        "name exactly one of `env`, `file` and `command`, with something in it",
+        "name exactly one of `env`, `file` and `command`, with the secret alone in it, in one line; only `ssl.key.pem` has more",
     ),
     says(
         "config.short_secret",

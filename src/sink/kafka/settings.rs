@@ -4,7 +4,7 @@ use std::fmt;
 
 use crate::flow::event::EventKind;
 pub use crate::flow::event::{Holds, Topic};
-use crate::secret::Secret;
+use crate::secret::{Secret, Shape};
 
 /// How to reach Kafka and what is written there.
 #[derive(Clone)]
@@ -51,7 +51,7 @@ pub enum Property {
     /// As it was written.
     Text(String),
     /// Read anew for each client.
-    Secret(Secret),
+    Secret(Secret, Shape),
 }
 
 /// `[kafka.topics]`

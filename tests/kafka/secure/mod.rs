@@ -8,7 +8,7 @@ use walbridge::finding::Finding;
 use walbridge::flow::checkpoint::Checkpoint;
 use walbridge::flow::position::Lsn;
 use walbridge::flow::record::Records;
-use walbridge::secret::Secret;
+use walbridge::secret::{Secret, Shape};
 use walbridge::sink::kafka::settings::{Property, Settings};
 use walbridge::sink::kafka::{self, Kafka};
 use walbridge::sink::{Sink as _, SinkError};
@@ -37,8 +37,10 @@ fn by_login(broker: &Broker, name: &str, mechanism: &str) -> Settings {
     ];
     if mechanism != "OAUTHBEARER" {
         out.properties.push(("sasl.username".to_owned(), text("bridge")));
-        out.properties
-            .push(("sasl.password".to_owned(), Property::Secret(Secret::File(password))));
+        out.properties.push((
+            "sasl.password".to_owned(),
+            Property::Secret(Secret::File(password), Shape::OneLine),
+        ));
     }
     out
 }

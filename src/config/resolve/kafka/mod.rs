@@ -7,6 +7,7 @@ use toml::de::DeValue;
 use crate::config::file::report::Report;
 use crate::config::file::{Node, Section};
 use crate::config::{Limits, SinkChoice};
+use crate::secret::Shape;
 use crate::sink::kafka::settings::{CreateTopics, Property, Settings, TopicDefaults};
 use crate::sink::kafka::{OF_CONSUMERS, OURS};
 
@@ -125,7 +126,7 @@ fn properties_of(section: Section<'_>, report: &mut Report<'_>) -> Vec<(String, 
             let what = format!("{key} has no effect: records are sent as soon as somebody waits for them");
             report.push(node.warning("config.no_effect", what).repair("take the line out"));
         } else if SECRET.contains(&key.as_str()) {
-            found.extend(secret(&node, report).map(|value| (key, value)));
+            found.extend(secret(&key, &node, report).map(|value| (key, value)));
         } else if let Some(value) = scalar(&node, report) {
             known(&key, &value, &node, report);
             found.push((key, Property::Text(value)));
@@ -144,16 +145,22 @@ fn known(key: &str, value: &str, node: &Node<'_>, report: &mut Report<'_>) {
 }
 
 /// A secret property.
-fn secret(node: &Node<'_>, report: &mut Report<'_>) -> Option<Property> {
+fn secret(key: &str, node: &Node<'_>, report: &mut Report<'_>) -> Option<Property> {
+    let shape = if key.ends_with(".pem") {
+        Shape::Lines
+    } else {
+        Shape::OneLine
+    };
     // `"${NAME}"` keeps the secret out of the file as well.
-    if node
+    let variable = node
         .raw()
         .as_str()
-        .is_some_and(|text| text.starts_with("${") && text.find('}') == Some(text.len() - 1))
-    {
-        return node.string(report).map(Property::Text);
+        .and_then(|text| text.strip_prefix("${")?.strip_suffix('}'));
+    if let Some(name) = variable.filter(|name| !name.contains('}')) {
+        let revealed = node.secret_of_variable(name, shape, report)?;
+        return Some(Property::Text(revealed.expose().to_owned()));
     }
-    node.secret(report).map(Property::Secret)
+    Some(Property::Secret(node.secret_as(shape, report)?, shape))
 }
 
 /// Text, number or boolean, as librdkafka and Kafka want it: as text.

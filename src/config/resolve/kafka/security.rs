@@ -15,7 +15,7 @@ pub(super) fn check(node: &Node<'_>, settings: &Settings, report: &mut Report<'_
     let text = |name: &str| {
         settings.properties.iter().find_map(|(key, value)| match value {
             Property::Text(text) if key == name => Some(text.as_str()),
-            Property::Text(_) | Property::Secret(_) => None,
+            Property::Text(_) | Property::Secret(..) => None,
         })
     };
     let any = |start: &str| settings.properties.iter().any(|(key, _)| key.starts_with(start));

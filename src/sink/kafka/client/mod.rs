@@ -117,18 +117,15 @@ pub(super) fn producer(settings: &Settings) -> Result<ClientConfig, SinkError> {
 
 /// A property's value as it is now.
 fn text(key: &str, value: &Property) -> Result<String, SinkError> {
-    let secret = match value {
+    let read = match value {
         Property::Text(text) => return Ok(text.clone()),
-        Property::Secret(secret) => secret,
+        Property::Secret(secret, shape) => secret.read_as(*shape),
     };
-    secret
-        .read()
-        .map(|revealed| revealed.expose().to_owned())
-        .map_err(|error| {
-            let what = format!("cannot read {key} of kafka.properties: {error}");
-            let finding = Finding::error(Cause::Surroundings, "kafka.secret_unreadable", what);
-            SinkError::Halt(Box::new(finding.repair(error.repair())))
-        })
+    read.map(|revealed| revealed.expose().to_owned()).map_err(|error| {
+        let what = format!("cannot read {key} of kafka.properties: {error}");
+        let finding = Finding::error(Cause::Surroundings, "kafka.secret_unreadable", what);
+        SinkError::Halt(Box::new(finding.repair(error.repair())))
+    })
 }
 
 /// Properties of clients that only read or describe.
