@@ -45,7 +45,11 @@ pub struct Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{} {}", self.file, self.line, self.path)
+        write!(f, "{}:{}", self.file, self.line)?;
+        if self.path.is_empty() {
+            return Ok(());
+        }
+        write!(f, " {}", self.path)
     }
 }
 

@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::finding::{Cause, Finding, Place, nearest, nearest_or_list};
 
+pub(super) mod read;
 pub(super) mod report;
 mod value;
 

@@ -1,12 +1,12 @@
 //! From files as written to a config: every section is looked at, whatever the others hold.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use crate::finding::{Cause, Finding};
 use crate::mapping::entity::{Entity, Move};
 use crate::source::postgres::settings::{FollowedTable, Publish};
 
+use super::file::read::read;
 use super::file::report::Report;
 use super::file::{Node, Section, Text};
 use super::{Config, SinkChoice};
@@ -45,20 +45,6 @@ pub(super) fn resolve_text(main: Text, path: &Path, report: &mut Report<'_>) -> 
     let mut files = vec![main];
     files.extend(included);
     (config, files)
-}
-
-fn read(path: &Path, report: &mut Report<'_>) -> Option<Text> {
-    match std::fs::read_to_string(path) {
-        Ok(text) => Some(Text {
-            name: Arc::from(path.display().to_string()),
-            text,
-        }),
-        Err(error) => {
-            let what = format!("cannot read the config file {}: {error}", path.display());
-            report.push(Finding::error(Cause::Config, "config.unreadable", what));
-            None
-        }
-    }
 }
 
 fn included(main: &Path, bridge: Option<&mut Section<'_>>, report: &mut Report<'_>) -> Vec<Text> {

@@ -7,6 +7,7 @@ mod editor;
 mod examples;
 mod public_ids;
 mod secrets;
+mod texts;
 mod urls;
 
 use crate::backfill::ledger::NeverTold;

@@ -14,9 +14,9 @@ pub(super) const CONFIG: &[Message] = &[
     says(
         "config.unreadable",
         &[Error],
-        "a config file cannot be opened or read",
+        "a config file cannot be opened or read, or is not UTF-8",
         "nothing is started",
-        "name an existing file with `-c` that this user may read",
+        "name an existing file with `-c` that this user may read; save it as UTF-8",
     ),
     says(
         "config.include",
