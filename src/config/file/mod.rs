@@ -10,6 +10,7 @@ use crate::finding::{Cause, Finding, Place, nearest, nearest_or_list};
 
 pub(super) mod read;
 pub(super) mod report;
+mod twice;
 mod value;
 
 use report::Report;
@@ -38,7 +39,13 @@ impl Text {
     /// Parses it; a file that is no TOML gives a finding for each thing wrong, and none of its keys.
     pub(super) fn parse(&self, report: &mut Report<'_>) -> Option<Spanned<DeTable<'_>>> {
         let (table, errors) = DeTable::parse_recoverable(&self.text);
+        let mut twice = twice::Twice::default();
         for error in &errors {
+            if twice::is_told(error) {
+                let told = twice.finding(self, error.span().unwrap_or(0..0));
+                told.into_iter().for_each(|finding| report.push(finding));
+                continue;
+            }
             let place = self.place(error.span().unwrap_or(0..0), "");
             let what = format!(
                 "cannot read this as TOML: {}",

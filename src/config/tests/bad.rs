@@ -113,7 +113,7 @@ const CASES: &[(&str, &str, &str, &str)] = &[
         "entity.Order.table must be a schema and a table",
         "public.ord_hdr",
     ),
-    ("name = \"shop\"", "name = \"shop\"\nname = \"b\"", "duplicate key", ""),
+    ("name = \"shop\"", "name = \"shop\"\nname = \"b\"", "twice: here", ""),
     (
         "name = \"shop\"",
         "name = \"${UNSET}\"",

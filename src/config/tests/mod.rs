@@ -8,6 +8,7 @@ mod examples;
 mod public_ids;
 mod secrets;
 mod texts;
+mod twice;
 mod urls;
 
 use crate::backfill::ledger::NeverTold;
