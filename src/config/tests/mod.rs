@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 mod bad;
+mod brokers;
 mod editor;
 mod examples;
 mod public_ids;

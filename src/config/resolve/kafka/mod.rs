@@ -11,6 +11,7 @@ use crate::secret::Shape;
 use crate::sink::kafka::settings::{CreateTopics, Property, Settings, TopicDefaults};
 use crate::sink::kafka::{OF_CONSUMERS, OURS};
 
+mod brokers;
 mod security;
 
 const TRANSACTION_TIMEOUT_MS: u32 = 60_000;
@@ -64,7 +65,9 @@ pub(super) fn kafka(
         SinkChoice::Kafka => section.need("brokers", "brokers = \"kafka-1:9092\""),
         SinkChoice::Stdout => section.take("brokers"),
     };
-    found.brokers = brokers.and_then(|node| brokers_of(&node, report)).unwrap_or_default();
+    found.brokers = brokers
+        .and_then(|node| brokers::brokers(&node, report))
+        .unwrap_or_default();
     found.oauth_token = section.take("oauth_token").and_then(|node| node.secret(report));
     if let Some(node) = section.take("properties")
         && let Some(properties) = node.table(report)
@@ -76,23 +79,6 @@ pub(super) fn kafka(
     topic_defaults(topics, &mut found.topics, report);
     section.finish(report);
     found
-}
-
-fn brokers_of(node: &Node<'_>, report: &mut Report<'_>) -> Option<String> {
-    let text = node.text(report)?;
-    let is_listed = text.split(',').all(|broker| {
-        let (host, port) = broker.trim().rsplit_once(':').unwrap_or((broker.trim(), "9092"));
-        !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok()
-    });
-    if is_listed {
-        return Some(text);
-    }
-    let what = format!("{} must be host:port, and more of them after commas", node.path());
-    report.push(
-        node.error("config.value", what)
-            .repair("brokers = \"kafka-1:9092,kafka-2:9092\""),
-    );
-    None
 }
 
 /// Every property with its full name: TOML reads a bare `a.b = 1` as a table in a table.
