@@ -280,7 +280,8 @@ pub(super) const KAFKA: &[Message] = &[
         &[Error],
         "a record is larger than `limits.record_bytes_max`, or than its topic takes",
         "the bridge halts; nothing of the transaction is published: leaving the record out would lose it",
-        "raise `limits.record_bytes_max` and `max.message.bytes` of the topic, or publish fewer columns",
+        "raise `limits.record_bytes_max`, up to a quarter of `memory_bytes_max`, and `max.message.bytes` of the topic; or publish \
+         fewer columns",
     ),
     says(
         "kafka.record_refused",

@@ -110,6 +110,16 @@ pub(super) fn class(call: Call, code: Code) -> Class {
     }
 }
 
+/// What to do about a record of so many bytes: nobody is told to raise a limit beyond what the config takes.
+pub(super) fn less_or_more(bytes: usize, queue_bytes_max: usize) -> String {
+    if bytes > queue_bytes_max {
+        return format!(
+            "publish fewer columns: limits.record_bytes_max can be at most {queue_bytes_max}, a quarter of limits.memory_bytes_max"
+        );
+    }
+    "raise limits.record_bytes_max (and max.message.bytes of the topic), or publish fewer columns".to_owned()
+}
+
 /// The error for a code; `thing` is the topic or the transactional id it is about. `Class::Fenced` comes out as
 /// transient: who took over is told by the position topic, not by the code.
 pub(super) fn from_code(call: Call, code: Code, thing: &str) -> SinkError {
@@ -224,6 +234,18 @@ mod tests {
         assert_eq!(class(Call::Produce, Code::PolicyViolation), Class::Refused);
         assert_eq!(class(Call::Topics, Code::PolicyViolation), Class::TopicRefused);
         assert_eq!(class(Call::Commit, Code::Fenced), Class::Fenced);
+    }
+
+    #[test]
+    fn a_limit_is_raised_as_far_as_the_config_takes_it() {
+        let fits = less_or_more(16 << 20, 16 << 20);
+        assert!(fits.starts_with("raise limits.record_bytes_max"), "{fits}");
+        let beyond = less_or_more((16 << 20) + 1, 16 << 20);
+        assert!(beyond.starts_with("publish fewer columns"), "{beyond}");
+        assert!(
+            beyond.contains("at most 16777216") && !beyond.contains("raise"),
+            "{beyond}"
+        );
     }
 
     #[test]

@@ -192,7 +192,7 @@ impl Kafka {
                     ),
                 )
                 .because("Kafka would refuse it, and leaving it out would lose an event")
-                .repair("raise limits.record_bytes_max (and max.message.bytes of the topic), or publish fewer columns"),
+                .repair(errors::less_or_more(bytes, self.settings.queue_bytes_max)),
             )));
         }
         Ok(())
