@@ -72,7 +72,8 @@ pub(super) const SLOT: &[Message] = &[
         &[Error],
         "the slot uses another output plugin",
         "the bridge does not start: the slot belongs to another program",
-        "another `slot` in `[source]`, then `walbridge setup --apply`",
+        "another `slot` in `[source]`, then `walbridge setup --apply -c FILE`; or where nobody needs that slot, first \
+         `SELECT pg_drop_replication_slot('…')`",
     ),
     says(
         "source.slot_database",

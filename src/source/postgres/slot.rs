@@ -165,7 +165,11 @@ pub fn check_slot(facts: Option<&SlotFacts>, settings: &Settings) -> Vec<Finding
                 format!("the slot {name} uses {plugin} where pgoutput is spoken"),
             )
             .because("it belongs to another program")
-            .repair("name another `slot` in [source], then: walbridge setup --apply"),
+            .repair(format!(
+                "name another `slot` in [source], then: walbridge setup --apply -c FILE; such as slot = \"{name}_2\". Or where \
+                 nobody needs the slot that is there, first: SELECT pg_drop_replication_slot({})",
+                quote::literal(name)
+            )),
         );
     } else if facts.database != settings.login.database {
         let what = format!(
@@ -257,6 +261,21 @@ pub(crate) fn healthy() -> SlotFacts {
 mod tests {
     use super::*;
     use crate::source::postgres::settings::example;
+
+    #[test]
+    fn a_slot_of_another_plugin_is_left_or_dropped() {
+        let theirs = SlotFacts {
+            plugin: "wal2json".to_owned(),
+            ..healthy()
+        };
+        let found = check_slot(Some(&theirs), &example());
+        let repair = found[0].repair.clone().unwrap();
+        let (other, drop) = (
+            "slot = \"walbridge_shop_2\"",
+            "SELECT pg_drop_replication_slot('walbridge_shop')",
+        );
+        assert!(repair.contains(other) && repair.contains(drop), "{repair}");
+    }
 
     #[test]
     fn a_slot_that_cannot_be_ours_is_named_with_its_repair() {
