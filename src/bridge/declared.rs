@@ -72,7 +72,7 @@ pub fn undecided(found: &[Difference], accept: Accept) -> Option<Finding> {
         let why = "consumers that follow the old key would not know which of the new ones is meant, and events of one thing \
                    would lie in two partitions";
         finding.because(why).repair(format!(
-            "name new topics in [entity.{entity}]; or start once with `walbridge run --accept`: what it has of \
+            "name new topics in [entity.{entity}]; or start once with `walbridge run --accept -c FILE`: what it has of \
              states is told again under the new key, and old keys get tombstones"
         ))
     })

@@ -73,14 +73,14 @@ impl Names {
             )
             .because("no entity stands on that name: passing over the change would lose it")
             .repair(format!(
-                "table = \"{to}\" in place of \"{from}\", while the table has that name; else: walbridge recover"
+                "table = \"{to}\" in place of \"{from}\", while the table has that name; else: walbridge recover -c FILE"
             )),
             Astray::Replaced { name } => error(
                 "source.table_recreated",
                 format!("another table took the name {name}, and changed under it {at}"),
             )
             .because("what was told of the former table's rows stays, though they are gone")
-            .repair("walbridge recover"),
+            .repair("walbridge recover -c FILE"),
         };
         Err(BridgeError::Halt(Box::new(finding)))
     }

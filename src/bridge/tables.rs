@@ -101,7 +101,7 @@ impl<'a> Tables<'a> {
                 format!("{table} was truncated (transaction at {})", transaction.commit_lsn),
             )
             .because("its entities are gone without a word about each")
-            .repair("tell consumers, then begin a new history: walbridge recover"),
+            .repair("tell consumers, then begin a new history: walbridge recover -c FILE"),
         )))
     }
 }

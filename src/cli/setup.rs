@@ -261,12 +261,12 @@ fn lost(config: &Config, position: Lsn) -> Finding {
     );
     Finding::error(Cause::Surroundings, "source.position_without_slot", what)
         .because("a new slot would begin later: changes in between would be missing")
-        .repair("walbridge recover")
+        .repair("walbridge recover -c FILE")
 }
 
 /// For a slot without a position.
-const ADOPT: &str = "walbridge setup --adopt (it begins at the slot's present position); where a bridge of this name has \
-                     published before: walbridge recover";
+const ADOPT: &str = "walbridge setup --adopt -c FILE (it begins at the slot's present position); where a bridge of this name has \
+                     published before: walbridge recover -c FILE";
 
 fn unowned(config: &Config) -> Finding {
     let what = format!("the slot {} exists, and no position is stored", config.source.slot);
@@ -309,7 +309,7 @@ fn show(arguments: &Arguments, config: &Config) -> Result<(), Refused> {
         // A comment, prose and all: whoever runs the rest must not run this.
         say!("-- {line}");
     }
-    say!("\n-- `walbridge setup --apply --as URL` does it, and stores the first position.");
+    say!("\n-- `walbridge setup --apply --as URL -c FILE` does it, and stores the first position.");
     Ok(())
 }
 

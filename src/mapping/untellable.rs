@@ -82,7 +82,7 @@ impl Reason {
         match self {
             Self::UnchangedFilter | Self::Unchanged(_) | Self::UnknownOld => Some(format!(
                 "{} for what is changed from then on; to pass this row: take what needs the value out of the mapping, \
-                     or walbridge recover",
+                     or walbridge recover -c FILE",
                 table.full_identity_sql()
             )),
             Self::Field(field, NoValue::Form(RowProblem::UnknownCode)) => {

@@ -5,6 +5,7 @@ use std::fs;
 
 use crate::pages::{Page, every_text, root, rust_in};
 
+mod hints;
 mod pages;
 
 /// Rooms from the ground up: a room uses only rooms of lower levels, and itself.

@@ -165,7 +165,8 @@ fn lend(
     };
     let Some(url) = administrator else {
         let why = "changes are sent for a publication; a preview makes one of its own where it may";
-        let repair = "walbridge preview --live --as postgresql://ADMINISTRATOR@HOST/DATABASE, or walbridge setup first";
+        let repair = "walbridge preview -c FILE --live --as postgresql://ADMINISTRATOR@HOST/DATABASE, or \
+                      first: walbridge setup --apply -c FILE";
         return Err(BridgeError::Halt(Box::new(missing.because(why).repair(repair))));
     };
     let sql = Sql::connect_as(url, &config.source.login.trust)?;

@@ -148,7 +148,7 @@ fn from_tables(config: &Config, arguments: &Arguments, sources: &Sources) -> Res
     findings::print(&refused, sources);
     if !of_changes.is_empty() {
         complain!(
-            "changes cannot be told yet, for lack of the old row ({}): walbridge check says what to do",
+            "changes cannot be told yet, for lack of the old row ({}): walbridge check -c FILE says what to do",
             of_changes.len()
         );
     }

@@ -131,7 +131,7 @@ impl Situation {
         );
         Err(Finding::error(Cause::Surroundings, "recover.moved", what)
             .because("a bridge runs, or somebody else recovers it: what was said is out of date; nothing was changed")
-            .repair("stop the bridge, then: walbridge recover")
+            .repair("stop the bridge, then: walbridge recover -c FILE")
             .into())
     }
 
@@ -292,7 +292,7 @@ fn never(config: &Config, slot: Option<&SlotFacts>) -> Finding {
     Finding::error(Cause::Surroundings, "recover.nothing", what)
         .because("there is no position, and the mapped topics hold no record of it")
         .repair(match slot {
-            Some(_) => "walbridge setup --adopt",
-            None => "walbridge setup --apply",
+            Some(_) => "walbridge setup --adopt -c FILE",
+            None => "walbridge setup --apply -c FILE",
         })
 }

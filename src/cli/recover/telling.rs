@@ -103,7 +103,9 @@ fn tell_topics(situation: &Situation) {
     }
     for left in situation.left() {
         let (entity, topic) = (&left.entity, situation.topic(left));
-        say!("  - {entity}: its rows cannot be told again (walbridge check says why); {topic} keeps what it holds.");
+        say!(
+            "  - {entity}: its rows cannot be told again (walbridge check -c FILE says why); {topic} keeps what it holds."
+        );
     }
     for (_, kind) in situation.gaps() {
         say!(

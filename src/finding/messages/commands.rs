@@ -135,7 +135,7 @@ pub(super) const COMMANDS: &[Message] = &[
         &[Error],
         "the position is another one than before the question",
         "nothing was changed: a bridge runs, or somebody else recovers it",
-        "stop the bridge, then `walbridge recover`",
+        "stop the bridge, then `walbridge recover -c FILE`",
     ),
     says(
         "recover.no_position",
@@ -149,7 +149,7 @@ pub(super) const COMMANDS: &[Message] = &[
         &[Error],
         "a bridge of this name never published anything",
         "nothing was changed: there is no history to go on from",
-        "`walbridge setup --apply`, or `--adopt` where the slot is there",
+        "`walbridge setup --apply -c FILE`, or `--adopt` in place of `--apply` where the slot is there",
     ),
     says(
         "recover.epochs_exhausted",

@@ -228,7 +228,7 @@ pub(super) const LOGIN: &[Message] = &[
         "the role lacks a right",
         "the bridge halts where it needs the right; the position stays. Beside a stream that runs, only old rows \
          wait until it is granted",
-        "grant it: `walbridge check` says which; for `setup`, `--as` somebody who has it",
+        "grant it: `walbridge check -c FILE` says which; for `setup`, `--as` somebody who has it",
     ),
     says(
         "source.read_only",

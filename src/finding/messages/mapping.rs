@@ -123,7 +123,7 @@ pub(super) const MAPPING: &[Message] = &[
         &[Error],
         "an entity was given another key or place in a topic that goes on",
         "the bridge does not start: tombstones or two keys for one thing would mislead consumers",
-        "name new topics, as the message says; for another key also, once: `walbridge run --accept`",
+        "name new topics, as the message says; for another key also, once: `walbridge run --accept -c FILE`",
     ),
     says(
         "mapping.column_gone",
@@ -179,7 +179,7 @@ pub(super) const ROW: &[Message] = &[
         "a text cannot be told in UTF-8",
         "the bridge halts at that row; nothing of its transaction is published",
         "take the field out until such rows are corrected and passed; where the server cannot convert the text: \
-         correct the rows, then `walbridge recover`",
+         correct the rows, then `walbridge recover -c FILE`",
     ),
     says(
         "row.unchanged",
@@ -187,7 +187,7 @@ pub(super) const ROW: &[Message] = &[
         "a large value did not change, so PostgreSQL did not send it, and the old row does not give it",
         "the bridge halts at that UPDATE; nothing of its transaction is published",
         "`REPLICA IDENTITY FULL` for what comes; to pass this row, take what needs the value out of the mapping, \
-         or `walbridge recover`",
+         or `walbridge recover -c FILE`",
     ),
     says(
         "row.unknown_old",
@@ -195,7 +195,7 @@ pub(super) const ROW: &[Message] = &[
         "an old value is needed that the replica identity does not give",
         "the bridge halts at that change; nothing of its transaction is published",
         "`REPLICA IDENTITY FULL` for what comes; to pass this row, take what needs the value out of the mapping, \
-         or `walbridge recover`",
+         or `walbridge recover -c FILE`",
     ),
     says(
         "row.null_key",
@@ -223,6 +223,6 @@ pub(super) const ROW: &[Message] = &[
         &[Error],
         "a mapped table was truncated",
         "the bridge halts at that transaction: what was published of its rows stays, though they are gone",
-        "tell consumers, then `walbridge recover`",
+        "tell consumers, then `walbridge recover -c FILE`",
     ),
 ];

@@ -66,7 +66,7 @@ pub(super) const BACKFILL: &[Message] = &[
         &[Error],
         "a table's old rows were read so far by another key than it has now",
         "the bridge halts: it is not known which rows were read. Nothing wrong is published",
-        "give the table its former key again, or `walbridge recover`",
+        "give the table its former key again, or `walbridge recover -c FILE`",
     ),
     says(
         "backfill.key_not_utf8",

@@ -147,7 +147,7 @@ pub fn check_slot(facts: Option<&SlotFacts>, settings: &Settings) -> Vec<Finding
         return vec![match settings.create {
             Create::Never => error("source.slot_missing", what)
                 .because("without a slot the server does not keep the log that is still to be read")
-                .repair("walbridge setup --apply"),
+                .repair("walbridge setup --apply -c FILE"),
             Create::OnFirstStart => Finding::note(Cause::Surroundings, "source.slot_missing", what)
                 .because("the first start makes it, if no position is stored"),
         }];
@@ -179,14 +179,14 @@ pub fn check_slot(facts: Option<&SlotFacts>, settings: &Settings) -> Vec<Finding
         out.push(
             error("source.slot_database", what)
                 .because("a slot tells the changes of its own database only")
-                .repair("name another `slot` in [source], then: walbridge setup --apply"),
+                .repair("name another `slot` in [source], then: walbridge setup --apply -c FILE"),
         );
     }
     if facts.lifetime == Lifetime::Temporary {
         out.push(
             error("source.slot_temporary", format!("the slot {name} is temporary"))
                 .because("it is dropped when the session that made it ends")
-                .repair("end that session, then: walbridge setup --apply"),
+                .repair("end that session, then: walbridge setup --apply -c FILE"),
         );
     }
     let cause = facts.invalid_because.as_deref().unwrap_or("log it needs was removed");
@@ -198,7 +198,7 @@ pub fn check_slot(facts: Option<&SlotFacts>, settings: &Settings) -> Vec<Finding
                     "changes committed from {from} to {} can no longer be read",
                     facts.server_lsn
                 ))
-                .repair("walbridge recover"),
+                .repair("walbridge recover -c FILE"),
         );
     }
     if facts.two_phase == TwoPhase::On {
@@ -206,7 +206,7 @@ pub fn check_slot(facts: Option<&SlotFacts>, settings: &Settings) -> Vec<Finding
             error("source.slot_two_phase", format!("the slot {name} has two_phase on"))
                 .because("it would tell prepared transactions that may still be rolled back")
                 .repair(format!(
-                    "walbridge setup --apply, after: SELECT pg_drop_replication_slot({})",
+                    "walbridge setup --apply -c FILE, after: SELECT pg_drop_replication_slot({})",
                     quote::literal(name)
                 )),
         );

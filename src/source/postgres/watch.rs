@@ -212,7 +212,7 @@ fn partition_changes(before: &Seen, now: &Seen) -> (Vec<Finding>, Vec<Finding>) 
                     format!("the partition {name} was attached"),
                 )
                 .because("rows that it brought with it are not in the stream")
-                .repair("start again, then: walbridge backfill of the entities on this table"),
+                .repair("start again, then: walbridge backfill -c FILE ENTITY, for each on this table"),
             ),
             Origin::MadeEmpty => {
                 let what = format!("the partition {name} was made");

@@ -31,7 +31,7 @@ pub fn position_gone(settings: &Settings, stop: &Stop) -> Result<Option<Finding>
         );
         Finding::error(Cause::Surroundings, "kafka.position_gone", what)
             .because("it is not known what was published, and records of a new epoch 1 would sort before those")
-            .repair("walbridge recover")
+            .repair("walbridge recover -c FILE")
     }))
 }
 
@@ -45,7 +45,7 @@ pub fn of_another(newest: &Newest) -> Option<Finding> {
             .because("of two bridges in one topic, consumers drop what the one of the lower epoch tells")
             .repair(format!(
                 "other topics in this config (state_topic, event_topic); or name = \"{other}\" in [bridge], to go on in its \
-                 place. Only where {other} is gone for good: delete its topic {}, then walbridge recover",
+                 place. Only where {other} is gone for good: delete its topic {}, then walbridge recover -c FILE",
                 position_topic(other)
             )),
     )

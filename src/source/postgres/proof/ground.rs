@@ -132,7 +132,7 @@ pub fn difference(stored: &Checkpoint, ground: &Ground, settings: &Settings) -> 
     out
 }
 
-const AGAIN: &str = "walbridge recover";
+const AGAIN: &str = "walbridge recover -c FILE";
 
 fn lost(stored: &Checkpoint, code: &'static str, what: String, repair: impl Into<String>) -> Finding {
     Finding::error(Cause::Surroundings, code, what)

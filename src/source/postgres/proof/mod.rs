@@ -68,8 +68,8 @@ pub fn prove(
             "source.slot_without_position",
             format!("the slot {} stands at {at}, and no position is stored", settings.slot),
             "it is not known whether what came before was published",
-            "walbridge setup --adopt (it begins at the slot's present position); where a bridge of this name has published \
-             before: walbridge recover",
+            "walbridge setup --adopt -c FILE (it begins at the slot's present position); where a bridge of this name has published \
+             before: walbridge recover -c FILE",
         ));
     };
     same_history(&stored, server)?;
@@ -101,7 +101,7 @@ fn same_slot(
                 stored.slot
             ),
             "another slot may have released log that was never read",
-            &format!("slot = \"{}\" in [source], or: walbridge recover", stored.slot),
+            &format!("slot = \"{}\" in [source], or: walbridge recover -c FILE", stored.slot),
         ));
     }
     if slot.is_none() {
@@ -109,7 +109,7 @@ fn same_slot(
             "source.position_without_slot",
             format!("the slot {name} does not exist, and the position {position} refers to it"),
             &format!("changes committed from {position} to {} may be missing", server.end_lsn),
-            "walbridge recover",
+            "walbridge recover -c FILE",
         ));
     }
     let facts = slot::require(slot, settings)?;
@@ -129,7 +129,7 @@ fn same_slot(
             code,
             format!("the slot {name} {how}: it stands at {confirmed}, ahead of the position {position}"),
             &format!("changes committed from {position} to {confirmed} were not read"),
-            "walbridge recover",
+            "walbridge recover -c FILE",
         ));
     }
     Ok(())
@@ -145,7 +145,7 @@ fn same_history(stored: &Checkpoint, server: &Server) -> Result<(), SourceError>
                 server.system_identifier, stored.system_identifier
             ),
             "positions of one server mean nothing on another",
-            "connect to the former server, or: walbridge recover",
+            "connect to the former server, or: walbridge recover -c FILE",
         ));
     }
     if stored.timeline != server.timeline {
@@ -157,7 +157,7 @@ fn same_history(stored: &Checkpoint, server: &Server) -> Result<(), SourceError>
                     server.timeline, stored.timeline
                 ),
                 "without the timeline's history it is not known whether the position is part of it",
-                "walbridge recover",
+                "walbridge recover -c FILE",
             ));
         };
         let Some(switch) = history.iter().find(|switch| switch.timeline == stored.timeline) else {
@@ -168,7 +168,7 @@ fn same_history(stored: &Checkpoint, server: &Server) -> Result<(), SourceError>
                     server.timeline, stored.timeline
                 ),
                 "the position lies in a history that this server never had",
-                "walbridge recover",
+                "walbridge recover -c FILE",
             ));
         };
         if position > switch.at {
@@ -182,7 +182,7 @@ fn same_history(stored: &Checkpoint, server: &Server) -> Result<(), SourceError>
                     "transactions from {} to {position} were published and exist no more",
                     switch.at
                 ),
-                "walbridge recover",
+                "walbridge recover -c FILE",
             ));
         }
     }
@@ -194,7 +194,7 @@ fn same_history(stored: &Checkpoint, server: &Server) -> Result<(), SourceError>
                 server.end_lsn
             ),
             "the server was restored from an older copy: what was published up to the position may exist no more",
-            "walbridge recover",
+            "walbridge recover -c FILE",
         ));
     }
     Ok(())

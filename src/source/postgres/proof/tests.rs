@@ -138,7 +138,7 @@ fn position_and_slot_must_belong_together() {
     );
     let alone = slot_refused(None, Some(healthy()));
     assert_eq!(alone.code, "source.slot_without_position");
-    assert!(alone.repair.unwrap().starts_with("walbridge setup --adopt"));
+    assert!(alone.repair.unwrap().starts_with("walbridge setup --adopt -c FILE"));
     assert_eq!(slot_refused(None, None).code, "source.slot_missing");
     let other = Checkpoint {
         slot: "former".to_owned(),
@@ -275,5 +275,5 @@ fn a_table_with_another_name_is_told_from_one_that_is_gone() {
     };
     let renamed = BTreeMap::from([(30, TableName::new("public", "orders"))]);
     assert_eq!(said(renamed), "table = \"public.orders\" in place of \"public.ord\"");
-    assert!(said(BTreeMap::new()).ends_with("walbridge recover"));
+    assert!(said(BTreeMap::new()).ends_with("walbridge recover -c FILE"));
 }

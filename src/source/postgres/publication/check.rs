@@ -26,7 +26,7 @@ pub fn check(settings: &Settings, catalog: &Catalog, publications: &Publications
                     format!("the publication {name} does not exist"),
                 )
                 .because("the server tells no change of its tables")
-                .repair("walbridge setup --apply"),
+                .repair("walbridge setup --apply -c FILE"),
             );
             continue;
         };

@@ -58,7 +58,7 @@ fn held(facts: &SlotFacts, pid: Option<i32>) -> Finding {
     let what = format!("the slot {} is held{}", facts.name, by.unwrap_or_default());
     Finding::error(Cause::Surroundings, "source.slot_busy", what)
         .because("a bridge runs: what it tells now would be told of the old history")
-        .repair("stop the bridge, then: walbridge recover")
+        .repair("stop the bridge, then: walbridge recover -c FILE")
 }
 
 /// Why what was told up to a slot's position may not be the end of it: somebody reads from that slot.
@@ -136,7 +136,7 @@ fn slotless(error: SourceError, settings: &Settings) -> SourceError {
             let finding = Finding::error(Cause::Surroundings, "source.slot_unmade", what);
             halt(Finding {
                 why: blocked.why,
-                ..finding.repair("wait for them to end (or end them), then run it again: walbridge recover")
+                ..finding.repair("wait for them to end (or end them), then run it again: walbridge recover -c FILE")
             })
         }
         SourceError::Halt(_) | SourceError::Transient(_) => error,

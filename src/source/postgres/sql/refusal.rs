@@ -156,7 +156,8 @@ pub(crate) fn refusal(state: &str, message: &str) -> SourceError {
         ),
         "42501" => finding(
             "source.privilege_missing",
-            "grant the role of `url` in [source] the right (walbridge check says which); for setup, name one that has it with --as URL",
+            "grant the role of `url` in [source] the right (walbridge check -c FILE says which); for \
+             setup, name one that has it with --as URL",
         ),
         "25006" => finding("source.read_only", "connect to the primary"),
         _ if state.starts_with("42") || state.starts_with("0A") => finding(

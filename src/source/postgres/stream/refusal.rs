@@ -23,7 +23,7 @@ pub(super) fn sort(refused: &wire::Refused) -> SourceError {
                 format!("PostgreSQL cannot decode the next change: {}", refused.message),
             )
             .because("the publication did not exist when the change was made, whether or not it does now")
-            .repair("walbridge recover"),
+            .repair("walbridge recover -c FILE"),
         );
     }
     if matches!(refused.state.as_str(), "22021" | "22P05") {
@@ -35,7 +35,7 @@ pub(super) fn sort(refused: &wire::Refused) -> SourceError {
         return halt(
             Finding::error(Cause::Surroundings, "row.not_utf8", what)
                 .because("the server cannot convert it from the encoding of its database")
-                .repair("correct such rows, then: walbridge recover"),
+                .repair("correct such rows, then: walbridge recover -c FILE"),
         );
     }
     match refusal(&refused.state, &refused.message) {
