@@ -154,23 +154,7 @@ pub fn check_slot(facts: Option<&SlotFacts>, settings: &Settings) -> Vec<Finding
     };
     let mut out = Vec::new();
     if facts.plugin != PLUGIN {
-        let plugin = if facts.plugin.is_empty() {
-            "no plugin (it is physical)"
-        } else {
-            &facts.plugin
-        };
-        out.push(
-            error(
-                "source.slot_plugin",
-                format!("the slot {name} uses {plugin} where pgoutput is spoken"),
-            )
-            .because("it belongs to another program")
-            .repair(format!(
-                "name another `slot` in [source], then: walbridge setup --apply -c FILE; such as slot = \"{name}_2\". Or where \
-                 nobody needs the slot that is there, first: SELECT pg_drop_replication_slot({})",
-                quote::literal(name)
-            )),
-        );
+        out.push(of_another_plugin(facts, name));
     } else if facts.database != settings.login.database {
         let what = format!(
             "the slot {name} belongs to the database {}, not to {}",
@@ -212,6 +196,23 @@ pub fn check_slot(facts: Option<&SlotFacts>, settings: &Settings) -> Vec<Finding
         );
     }
     out
+}
+
+/// Its owner may need it, so the way past it comes first.
+fn of_another_plugin(facts: &SlotFacts, name: &str) -> Finding {
+    let plugin = if facts.plugin.is_empty() {
+        "no plugin (it is physical)"
+    } else {
+        &facts.plugin
+    };
+    let what = format!("the slot {name} uses {plugin} where pgoutput is spoken");
+    error("source.slot_plugin", what)
+        .because("it belongs to another program")
+        .repair(format!(
+            "name another `slot` in [source], then: walbridge setup --apply -c FILE; such as slot = \"{name}_2\". Or where \
+             nobody needs the slot that is there, first: SELECT pg_drop_replication_slot({})",
+            quote::literal(name)
+        ))
 }
 
 /// The slot, where it can be ours.
