@@ -24,7 +24,7 @@ fn check_tells_by_its_exit_code_what_is_wrong() {
             (&one["severity"], &one["cause"]),
             (&"error".into(), &"surroundings".into())
         );
-        assert_eq!(one["repair"], "walbridge setup --apply");
+        assert_eq!(one["repair"], "walbridge setup --apply -c FILE");
     }
     assert!(!world.broker.has(&world.topic()), "check made a topic");
     let slots = format!(
