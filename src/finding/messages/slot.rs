@@ -65,7 +65,7 @@ pub(super) const SLOT: &[Message] = &[
         &[Error],
         "the slot is to be adopted, and the position of another bridge in the same Kafka rests on it",
         "nothing was changed: of two bridges on one slot, each misses what the other has read",
-        "another `slot` in `[source]`, then `walbridge setup --apply`; or the other's `name`, to go on in its place",
+        "another `slot` in `[source]`, then `walbridge setup --apply -c FILE`; or the other's `name`, to go on in its place",
     ),
     says(
         "source.slot_plugin",
