@@ -132,6 +132,11 @@ fn partitions_that_come_empty_or_go_are_news() {
     world.run("CREATE TABLE p3 PARTITION OF part FOR VALUES IN (3); ALTER TABLE p3 REPLICA IDENTITY NOTHING");
     let weaker = halted(watch.look());
     assert_eq!(weaker.code, "source.identity_weaker");
+    // The rows that one brings along are nowhere else spoken of.
+    world
+        .run("CREATE TABLE brings (LIKE part INCLUDING ALL); INSERT INTO brings VALUES (1, 4)")
+        .run("ALTER TABLE part ATTACH PARTITION brings FOR VALUES IN (4)");
+    assert_eq!(halted(watch.look()).code, "source.partition_attached");
     assert!(weaker.what.contains("of public.p3 gives less"), "{weaker}");
     let repair = weaker.repair.as_deref().unwrap_or_default();
     assert!(repair.starts_with("ALTER TABLE \"public\".\"p3\" "), "{weaker}");

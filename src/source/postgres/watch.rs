@@ -97,23 +97,24 @@ impl Watch {
         }
         let publications = publication::read(sql, &self.settings)?;
         let ground = Ground::new(&self.settings, &catalog, &publications);
-        let mut found = difference(&self.checkpoint, &ground, &self.settings);
+        let seen = Seen {
+            partitions: partitions(sql, &catalog)?,
+            identities: identities(&catalog),
+        };
+        // First what the next start does not find any more: the rows that a partition brought along.
+        let (mut found, news) = match &self.before {
+            Some(before) => partition_changes(before, &seen),
+            None => (Vec::new(), Vec::new()),
+        };
+        found.extend(difference(&self.checkpoint, &ground, &self.settings));
         found.extend(altered(&self.checkpoint, &ground));
         found.extend(
             publication::check(&self.settings, &catalog, &publications)
                 .into_iter()
                 .filter(|finding| finding.severity == crate::finding::Severity::Error),
         );
-        let seen = Seen {
-            partitions: partitions(sql, &catalog)?,
-            identities: identities(&catalog),
-        };
-        let mut news = Vec::new();
         if let Some(before) = &self.before {
             found.extend(changed(before, &seen));
-            let (bad, good) = partition_changes(before, &seen);
-            found.extend(bad);
-            news = good;
         }
         if let Some(finding) = found.into_iter().next() {
             return Err(halt(finding));
