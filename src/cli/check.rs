@@ -139,7 +139,9 @@ fn surroundings(config: &Config) -> Vec<Finding> {
     }
     if config.sink == SinkChoice::Kafka {
         let of_kafka = kafka::preflight(&settings);
-        let reachable = !of_kafka.iter().any(|finding| finding.severity == Severity::Error);
+        // One that is missing may have been there: the position says so.
+        let stops = |finding: &Finding| finding.severity == Severity::Error && finding.code != "kafka.topic_missing";
+        let reachable = !of_kafka.iter().any(stops);
         found.extend(of_kafka);
         if catalog.is_some() && reachable {
             let of_position = position(config, &settings);
@@ -152,6 +154,9 @@ fn surroundings(config: &Config) -> Vec<Finding> {
             ];
             if of_position.iter().any(|f| gone.contains(&f.code)) {
                 found.retain(|finding| !prepare::may_be_lost(finding));
+            }
+            if of_position.iter().any(|finding| finding.code == "kafka.topic_lost") {
+                found.retain(|finding| finding.code != "kafka.topic_missing");
             }
             found.extend(of_position);
         }
