@@ -159,6 +159,9 @@ fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
     }
     if tells_kafka && stored.is_none() {
         begins(arguments, &prepared.kafka, sources)?;
+        if present.slot.is_some() {
+            not_of_another(config, (&mut sql, &prepared.kafka))?;
+        }
     }
     // Refused before anything is made.
     let hidden = prepare::hidden(&prepared.mapping, &present.publications);
@@ -196,7 +199,8 @@ fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
             return Ok(());
         }
         (Some(lsn), None) => lsn,
-        (None, None) => adopt(arguments, config, (&mut sql, &prepared.kafka))?,
+        (None, None) if arguments.adopt => setup::adopt(&mut sql, &config.source)?,
+        (None, None) => return Err(unowned(config).into()),
     };
     let publications = publication::read(&mut sql, &config.source)?;
     let ground = Ground::new(&config.source, &catalog, &publications);
@@ -207,18 +211,13 @@ fn apply(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
     Ok(())
 }
 
-/// Where a slot stands that was there before.
-fn adopt(
-    arguments: &Arguments,
-    config: &Config,
-    (sql, kafka): (&mut Sql, &kafka::settings::Settings),
-) -> Result<Lsn, Refused> {
+/// A slot that is there, and of which this bridge has stored nothing, may be another's.
+fn not_of_another(config: &Config, (sql, kafka): (&mut Sql, &kafka::settings::Settings)) -> Result<(), Refused> {
     let server = setup::server(sql)?;
     let slot = (server.system_identifier.as_str(), config.source.slot.as_str());
     match kafka::slot_of_another(kafka, slot)? {
         Some(finding) => Err(finding.into()),
-        None if arguments.adopt => Ok(setup::adopt(sql, &config.source)?),
-        None => Err(unowned(config).into()),
+        None => Ok(()),
     }
 }
 
