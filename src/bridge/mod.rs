@@ -233,7 +233,7 @@ fn hold<S: Source>(source: &mut S, stop: &AtomicBool, status: &Status) -> Result
             }
             Hold::Busy => {
                 if !waited {
-                    tracing::info!("waits, ready to take over: another bridge of this name holds the slot");
+                    tracing::info!("waits, ready to take over: another bridge holds the slot");
                 }
                 waited = true;
                 status.set_state(State::Waiting);

@@ -249,8 +249,14 @@ impl Worker {
         let server = slot.as_ref().map_or(Lsn::INVALID, |slot| slot.server_lsn);
         let altered = types.apply(&config.source, &mut catalog, (Lsn(self.status.durable_lsn()), server))?;
         let prepared = prepare::prepare(config, &catalog).map_err(|findings| {
-            let explained = findings.into_iter().map(|finding| types.explain(finding));
-            first_error(explained.collect())
+            let explain = |finding| {
+                if altered.is_empty() {
+                    finding
+                } else {
+                    types.explain(finding)
+                }
+            };
+            first_error(findings.into_iter().map(explain).collect())
         })?;
         warn_once(found.iter().chain(&prepared.findings), warned);
         if config.sink == SinkChoice::Kafka && found.iter().any(prepare::may_be_lost) {

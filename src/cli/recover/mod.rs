@@ -65,6 +65,13 @@ fn begin(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
     }
     let situation = Situation::look(config)?;
     findings::print(&situation.prepared.findings, sources);
+    if situation.is_done() {
+        say!(
+            "Bridge {} is recovered already. Start it: nothing was changed.",
+            config.name
+        );
+        return Ok(());
+    }
     let epoch = situation.next_epoch()?;
     telling::tell(config, &situation, epoch);
     let does = match situation.way {
@@ -86,7 +93,7 @@ fn begin(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
         Way::Anew => "begins",
     };
     say!("\nEpoch {epoch} {verb} at {to}. What comes next:");
-    say!("  - Start the bridge: it tells the changes from {to} on, and the states named above again.");
+    say!("  - Start the bridge: it tells the changes from {to} on, and again the states that are named above.");
     if situation.way == Way::Anew {
         say!(
             "  - Consumers: `sequence` begins with {epoch:04X} from now on, so that guards take what follows for newer."
@@ -96,6 +103,13 @@ fn begin(arguments: &Arguments, config: &Config, sources: &Sources) -> Result<()
         say!("  - Readers of event topics find a record `<Entity>.gap` where events are missing.");
     }
     Ok(())
+}
+
+/// Marks a position that no bridge has stored yet.
+const BY: &str = "recover.";
+
+fn by_us() -> String {
+    format!("{BY}{}", nonce())
 }
 
 /// Asks whoever sits before it.
@@ -120,7 +134,7 @@ fn go_on(config: &Config, situation: &Situation, stored: &Checkpoint) -> Result<
     let mut ledger = Ledger::again(&situation.targets, stored, is_told);
     let records = gaps(config, situation, (to, at), &mut ledger);
     let checkpoint = Checkpoint {
-        nonce: nonce(),
+        nonce: by_us(),
         partitions: BTreeMap::new(),
         topic_ids: BTreeMap::new(),
         backfill: Some(ledger.progress().clone()),
@@ -138,7 +152,7 @@ fn anew(arguments: &Arguments, config: &Config, situation: &Situation, epoch: u1
         say!("\nrole {}: rights granted", source.login.user);
     }
     make_topics(kafka)?;
-    let nonce = nonce();
+    let nonce = by_us();
     let publications = publication::read(&mut sql, source)?;
     let ground = Ground::new(source, &situation.catalog, &publications);
     if situation.may_mislead() {

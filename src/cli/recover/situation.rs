@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::backfill::target::Target;
 use crate::cli::prepare::{self, Prepared};
+use crate::cli::recover::BY;
 use crate::cli::recover::way::Way;
 use crate::cli::setup::Refused;
 use crate::config::Config;
@@ -31,6 +32,17 @@ const REPAIRED: [&str; 7] = [
     "source.publication_operations",
     // They come and go.
     "source.wal_senders_exhausted",
+];
+
+/// What is noticed after a while, when the position may have passed what was lost.
+const BEFORE_A_LOOK: [&str; 7] = [
+    "source.publication_altered",
+    "source.publication_gone",
+    "source.publication_recreated",
+    "source.table_left",
+    "source.table_readded",
+    "source.table_recreated",
+    "source.table_gone",
 ];
 
 /// What there is.
@@ -118,6 +130,13 @@ impl Situation {
         })
     }
 
+    /// Whether somebody recovered it already, and no bridge was started since: a second time would give up what the first one
+    /// kept.
+    pub(super) fn is_done(&self) -> bool {
+        let stored = self.stored.as_ref();
+        self.found.is_empty() && stored.is_some_and(|stored| stored.nonce.starts_with(BY))
+    }
+
     /// Whether all is as it was when it was looked at: an operator may think for long.
     pub(super) fn is_still(&self, config: &Config) -> Result<(), Refused> {
         let (stored, unreadable) = position(&self.prepared.kafka)?;
@@ -159,6 +178,10 @@ impl Situation {
 
     /// Everything before was told; none: nobody knows.
     pub(super) fn from(&self) -> Option<Lsn> {
+        // What a publication did not tell meanwhile may lie before a position that was stored before somebody looked.
+        if self.found.iter().any(|finding| BEFORE_A_LOOK.contains(&finding.code)) {
+            return None;
+        }
         let position = self.stored.as_ref().map(|stored| stored.commit_end_lsn);
         position.filter(|position| *position > Lsn::INVALID)
     }

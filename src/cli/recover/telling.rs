@@ -54,7 +54,8 @@ fn tell_loss(config: &Config, situation: &Situation) {
     match situation.from() {
         Some(from) => say!("  - Changes of {tables} committed from {from} to the first place of the new slot."),
         None => say!(
-            "  - Changes of {tables} committed before the first place of the new slot; from where on is unknown: the position is gone."
+            "  - Changes of {tables} committed before the first place of the new slot; from where on is unknown: the position is gone, or \
+             passed them before somebody looked."
         ),
     }
     if let Some(from) = situation.from().filter(|from| *from > situation.end_lsn) {
@@ -66,7 +67,7 @@ fn tell_loss(config: &Config, situation: &Situation) {
 fn tell_emptied(situation: &Situation) {
     for moved in &situation.moved {
         match moved.how {
-            How::Lost | How::MadeAgain => say!("  - What {} held: its events, where it held some.", moved.topic),
+            How::Lost | How::MadeAgain => say!("  - What {} held of events, if it held some.", moved.topic),
             How::Counted { .. } => say!(
                 "  - Nothing of {}. An old partition still holds what it held of a key that moves.",
                 moved.topic

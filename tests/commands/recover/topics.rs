@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::recover::{await_generation, events, folded, gaps, stored, table, told};
+use crate::recover::{await_generation, events, folded, gaps, stored, table, told, with_events};
 use crate::world::World;
 use crate::world::line::until;
 
@@ -61,6 +61,47 @@ fn a_state_topic_that_is_lost_or_made_again_is_filled_again() {
     assert_eq!(folded(&world), table(&mut world));
     assert_ne!(stored(&world)["topic_ids"][&topic], before);
     assert_eq!(gaps(&world).len(), 0, "event topics have all that they had");
+}
+
+#[test]
+fn what_is_recovered_is_not_recovered_a_second_time() {
+    let Some(world) = World::new("recover_twice") else {
+        return;
+    };
+    let mut world = told(world);
+    let topic = world.topic();
+    recovered(&mut world, "kafka.topic_lost", |world| world.broker.remove(&topic));
+    let (slot, before) = (world.slot(), stored(&world));
+    let again = world.call("recover", &["--yes"]);
+    assert!(again.code == 0 && again.out.contains("is recovered already"), "{again}");
+    assert_eq!(stored(&world), before);
+    carried_on(&mut world, 2);
+    // A new epoch likewise.
+    world.run(&format!("SELECT pg_drop_replication_slot('{slot}')"));
+    assert_eq!(world.call("recover", &["--yes"]).code, 0);
+    let before = stored(&world);
+    world.run("INSERT INTO item VALUES (301, 'N', 'unread', 1)");
+    assert_eq!(world.call("recover", &["--yes"]).code, 0);
+    assert_eq!(stored(&world), before);
+    let bridge = world.start();
+    until("the change is told", || {
+        events(&world).iter().any(|event| event["data"]["number"] == 301)
+    });
+    assert_eq!(bridge.stop().code, 0);
+}
+
+#[test]
+fn a_lost_topic_that_may_not_be_made_is_said_to_be_lost() {
+    let Some(world) = World::new("recover_check") else {
+        return;
+    };
+    let world = told(world);
+    world.broker.remove(&world.topic());
+    world.configure(|text| with_events(text).replace("[kafka.topics]", "[kafka.topics]\ncreate = false"));
+    let checked = world.call("check", &["--format", "json"]);
+    assert!(checked.out.contains("kafka.topic_lost"), "{checked}");
+    assert!(!checked.out.contains("kafka.topic_missing"), "{checked}");
+    world.ended().says(1, "kafka.topic_lost", &[]);
 }
 
 #[test]
