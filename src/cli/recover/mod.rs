@@ -4,13 +4,12 @@ mod situation;
 mod telling;
 mod way;
 
-use std::collections::BTreeMap;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 
 use clap::Args;
 
 use crate::backfill::ledger::Ledger;
-use crate::cli::recover::situation::Situation;
+use crate::cli::recover::situation::{Situation, moved_on};
 use crate::cli::recover::way::Way;
 use crate::cli::say::{complain, say};
 use crate::cli::setup::{self, Refused};
@@ -130,18 +129,22 @@ fn go_on(config: &Config, situation: &Situation, stored: &Checkpoint) -> Result<
     make_topics(kafka)?;
     let at = clock::now(&mut Sql::connect(&config.source)?)?;
     let to = stored.commit_end_lsn;
-    let is_told = |entity: &str| situation.told_again().any(|target| target.entity == entity);
-    let mut ledger = Ledger::again(&situation.targets, stored, is_told);
+    let mut ledger = Ledger::again(&situation.targets, stored, |entity| situation.has_moved(entity));
     let records = gaps(config, situation, (to, at), &mut ledger);
-    let checkpoint = Checkpoint {
+    let mut checkpoint = Checkpoint {
         nonce: by_us(),
-        partitions: BTreeMap::new(),
-        topic_ids: BTreeMap::new(),
         backfill: Some(ledger.progress().clone()),
         ..stored.clone()
     };
-    kafka::store_with(kafka, &checkpoint, records)?;
-    Ok(to)
+    // The others must still be as they were.
+    for moved in &situation.moved {
+        checkpoint.partitions.remove(&moved.topic);
+        checkpoint.topic_ids.remove(&moved.topic);
+    }
+    match kafka::store_after(kafka, stored, (&checkpoint, records))? {
+        Some(_) => Ok(to),
+        None => Err(moved_on(config).into()),
+    }
 }
 
 /// Does it, in an order in which a bridge that is started in between halts and names this command.

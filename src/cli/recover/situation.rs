@@ -82,7 +82,11 @@ impl Situation {
         let present = Present { publications, slot };
         let renewable = renewable(&config.source, &catalog, &present).err().unwrap_or_default();
         let of_kafka = kafka::preflight(&prepared.kafka);
-        let is_whole = findings.iter().all(|finding| !REPAIRED.contains(&finding.code));
+        let lacking: Vec<Finding> = findings
+            .iter()
+            .filter(|finding| REPAIRED.contains(&finding.code))
+            .cloned()
+            .collect();
         let stops = |finding: &Finding| finding.severity == Severity::Error && !REPAIRED.contains(&finding.code);
         let missing = |finding: &Finding| finding.code == "kafka.topic_missing";
         let of_server = findings.into_iter().filter(stops);
@@ -112,16 +116,17 @@ impl Situation {
         let Some(epoch) = told.max(stored.as_ref().map(|stored| stored.epoch)) else {
             return Err(never(config, present.slot.as_ref()).into());
         };
+        let way = if stored.is_some() && present.slot.is_some() {
+            way(&found, lacking)?
+        } else {
+            Way::Anew
+        };
         Ok(Self {
             end_lsn: setup::server(&mut Sql::connect(&config.source)?)?.end_lsn,
             catalog,
             prepared,
             targets,
-            way: if is_whole && stored.is_some() && present.slot.is_some() {
-                Way::of(&found)
-            } else {
-                Way::Anew
-            },
+            way,
             stored,
             slot: present.slot,
             found,
@@ -144,14 +149,7 @@ impl Situation {
         if stored == self.stored && unreadable.iter().all(|finding| self.found.contains(finding)) {
             return Ok(());
         }
-        let what = format!(
-            "the position of bridge {} is another one than before the question",
-            config.name
-        );
-        Err(Finding::error(Cause::Surroundings, "recover.moved", what)
-            .because("a bridge runs, or somebody else recovers it: what was said is out of date; nothing was changed")
-            .repair("stop the bridge, then: walbridge recover -c FILE")
-            .into())
+        Err(moved_on(config).into())
     }
 
     /// The epoch that begins, or goes on.
@@ -206,6 +204,17 @@ impl Situation {
             .filter(move |target| self.way == Way::Anew || has_moved(target))
     }
 
+    /// Whether the state topic of an entity is not as it was, whether or not its rows can be read.
+    pub(super) fn has_moved(&self, entity: &str) -> bool {
+        let mut kinds = self.prepared.mapping.kinds.iter();
+        kinds.any(|kind| kind.entity == entity && self.holds(kind) == Some(Holds::States) && self.is_moved(kind))
+    }
+
+    fn is_moved(&self, kind: &EventKind) -> bool {
+        let topic = self.topic(kind);
+        self.way == Way::Anew || self.moved.iter().any(|moved| moved.topic == topic)
+    }
+
     /// One kind of each entity in each of its event topics that lacks events: there its gap is told.
     pub(super) fn gaps(&self) -> Vec<(KindId, &EventKind)> {
         let mapping = &self.prepared.mapping;
@@ -220,7 +229,7 @@ impl Situation {
     /// Entities with a state topic that nobody can tell again.
     pub(super) fn left(&self) -> Vec<&EventKind> {
         let kinds = self.prepared.mapping.kinds.iter();
-        let states = kinds.filter(|kind| self.holds(kind) == Some(Holds::States) && self.lacks(kind));
+        let states = kinds.filter(|kind| self.holds(kind) == Some(Holds::States) && self.is_moved(kind));
         states
             .filter(|kind| self.targets.iter().all(|target| target.entity != kind.entity))
             .collect()
@@ -243,6 +252,28 @@ impl Situation {
         let topic = self.prepared.mapping.topics.get(usize::from(kind.topic.0));
         topic.map(|topic| topic.holds)
     }
+}
+
+/// Slot and position are there. What is lacking beside topics, and is not of the slot, is repaired first: for its sake nobody
+/// gives up a history that goes on.
+fn way(found: &[Finding], lacking: Vec<Finding>) -> Result<Way, Refused> {
+    let of_slot = |finding: &Finding| finding.code.starts_with("source.slot_");
+    match Way::of(found) {
+        Way::GoOn if lacking.iter().any(of_slot) => Ok(Way::Anew),
+        Way::GoOn if !lacking.is_empty() => Err(Refused::Findings(lacking)),
+        way @ (Way::GoOn | Way::Anew) => Ok(way),
+    }
+}
+
+/// The position is not the one that was told of.
+pub(super) fn moved_on(config: &Config) -> Finding {
+    let what = format!(
+        "the position of bridge {} is another one than before the question",
+        config.name
+    );
+    Finding::error(Cause::Surroundings, "recover.moved", what)
+        .because("a bridge runs, or somebody else recovers it: what was said is out of date; nothing was changed")
+        .repair("stop the bridge, then: walbridge recover -c FILE")
 }
 
 /// Each reason once.

@@ -35,7 +35,9 @@ use crate::sink::kafka::shared::{Command, Parts, Shared};
 use crate::sink::kafka::topics::Watch;
 use crate::sink::{Progress, Sink, SinkError};
 
-pub use anew::{Newest, newest_epoch, of_another, position_gone, slot_of_another, store_first, store_over, store_with};
+pub use anew::{
+    Newest, newest_epoch, of_another, position_gone, slot_of_another, store_after, store_first, store_over, store_with,
+};
 pub use client::ours::{OF_CONSUMERS, OURS};
 pub use partition::partition;
 pub use preflight::preflight;

@@ -7,6 +7,7 @@ use crate::finding::{Cause, Finding};
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::record::Records;
 use crate::sink::kafka::client::position_topic;
+use crate::sink::kafka::reading::checkpoint::{End, ours};
 use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::{Kafka, Stop, read_position};
 use crate::sink::{Sink as _, SinkError};
@@ -90,8 +91,30 @@ pub fn store_over(settings: &Settings, checkpoint: &Checkpoint) -> Result<Checkp
 /// See [`SinkError`].
 pub fn store_with(settings: &Settings, checkpoint: &Checkpoint, records: Records) -> Result<Checkpoint, SinkError> {
     let mut sink = Kafka::new(settings.clone(), checkpoint.nonce.clone())?;
-    let mut stored = checkpoint.clone();
     sink.fence()?;
+    store(sink, checkpoint, records)
+}
+
+/// As [`store_with`], where the newest position is still `expected` once nobody else can store one; none: it is not. A
+/// transaction that a dead bridge left in doubt is decided by then.
+///
+/// # Errors
+/// See [`SinkError`].
+pub fn store_after(
+    settings: &Settings,
+    expected: &Checkpoint,
+    (checkpoint, records): (&Checkpoint, Records),
+) -> Result<Option<Checkpoint>, SinkError> {
+    let mut sink = Kafka::new(settings.clone(), checkpoint.nonce.clone())?;
+    sink.fence()?;
+    if ours(settings, End::HighWatermark)?.as_ref() != Some(expected) {
+        return Ok(None);
+    }
+    store(sink, checkpoint, records).map(Some)
+}
+
+fn store(mut sink: Kafka, checkpoint: &Checkpoint, records: Records) -> Result<Checkpoint, SinkError> {
+    let mut stored = checkpoint.clone();
     sink.line_up(&mut stored)?;
     sink.append(records)?;
     sink.commit(&stored)?;

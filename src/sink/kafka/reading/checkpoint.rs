@@ -51,7 +51,12 @@ pub(in crate::sink::kafka) fn newest(
 /// # Errors
 /// See [`SinkError`].
 pub fn newest_of_ours(settings: &Settings) -> Result<Option<Checkpoint>, SinkError> {
-    held(settings, End::Stable, &[])?.checkpoint(settings)
+    ours(settings, End::Stable)
+}
+
+/// The same, up to an end.
+pub(in crate::sink::kafka) fn ours(settings: &Settings, end: End) -> Result<Option<Checkpoint>, SinkError> {
+    held(settings, end, &[])?.checkpoint(settings)
 }
 
 /// What a position topic holds: the newest of each, positions with their offsets.

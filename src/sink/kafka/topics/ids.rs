@@ -23,7 +23,7 @@ use crate::sink::kafka::errors::{Call, from_code};
 /// What a broker that knows of no ids answers (before Metadata version 10, KIP-516), in base 64.
 const UNKNOWN: &str = "AAAAAAAAAAAAAAAAAAAAAA";
 
-/// Ids of those topics that are there and have one, in base 64 as Kafka's own tools show them. Asking makes no topic. The
+/// Ids of those topics that are there and have one, in the base 64 that Kafka's own tools show. Asking makes no topic. The
 /// `broker` is named, since by itself the library waits for a controller, which not every cluster shows.
 ///
 /// # Errors
@@ -84,7 +84,7 @@ impl Event {
                 return Err(error);
             }
             if rd_kafka_event_type(event) != RD_KAFKA_EVENT_DESCRIBETOPICS_RESULT {
-                return Ok(BTreeMap::new());
+                return Err(RDKafkaRespErr::RD_KAFKA_RESP_ERR__FAIL);
             }
             let mut count = 0;
             let first =
@@ -107,7 +107,8 @@ impl Event {
                 };
                 (rd_kafka_TopicDescription_name(*topic), id)
             };
-            Some((text(name)?.into_owned(), text(id)?.into_owned()))
+            // The library writes the other alphabet.
+            Some((text(name)?.into_owned(), text(id)?.replace('+', "-").replace('/', "_")))
         });
         Ok(ids.filter(|(_, id)| id != UNKNOWN).collect())
     }

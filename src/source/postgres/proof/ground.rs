@@ -201,10 +201,7 @@ fn table_differs(stored: &Checkpoint, mark: &TableMark, ground: &Ground, table: 
             "source.table_recreated",
             format!("the table {table} was dropped and made again"),
         )
-    } else if ground.outside.contains(table) && stays {
-        // That it is not in the other one yet is no loss, and `check` says what to do.
-        return None;
-    } else if ground.outside.contains(table) {
+    } else if ground.outside.contains(table) && !stays {
         (
             "source.table_left",
             format!("the table {table} was taken out of the publication"),

@@ -78,10 +78,17 @@ pub fn prove(
     if let Some(finding) = differ.into_iter().chain(altered(&stored, ground)).next() {
         return Err(halt(finding));
     }
+    let mut tables = ground.tables.clone();
+    for outside in ground.outside.iter().map(ToString::to_string) {
+        // Where it is not in the publication yet, the position rests on the one that it was in; `check` says what to do.
+        if let (Some(before), Some(now)) = (stored.tables.get(&outside), tables.get_mut(&outside)) {
+            now.membership = before.membership;
+        }
+    }
     Ok(Checkpoint {
         timeline: server.timeline,
         publications: ground.publications.clone(),
-        tables: ground.tables.clone(),
+        tables,
         ..stored
     })
 }

@@ -125,7 +125,11 @@ fn a_table_that_comes_into_the_other_publication_beside_the_first_loses_nothing(
     let mut outside = ground();
     mark(&mut outside).membership = 0;
     outside.outside = vec![TableName::new("public", "ord")];
-    assert!(prove(Some(stored()), Some(&healthy()), &server(), &outside, &example()).is_ok());
+    let proven = prove(Some(stored()), Some(&healthy()), &server(), &outside, &example()).unwrap();
+    assert_eq!(proven.tables, stored().tables);
+    mark(&mut outside).identity = ReplicaIdentity::Nothing;
+    let weaker = refusal(prove(Some(stored()), Some(&healthy()), &server(), &outside, &example()));
+    assert_eq!(weaker.code, "source.identity_weaker");
 }
 
 #[test]
