@@ -58,13 +58,7 @@ impl<'t> Ledger<'t> {
         never: NeverTold,
         (has_state, changed): (impl Fn(&str) -> bool, &Changed),
     ) -> Self {
-        let mut ledger = Self {
-            targets,
-            epoch: stored.epoch,
-            progress: stored.backfill.clone().unwrap_or_default(),
-        };
-        // The last transaction told begins its commit record before the position, and the next one not before it.
-        ledger.passed(Lsn(stored.commit_end_lsn.0.saturating_sub(1)));
+        let mut ledger = Self::at(targets, stored, stored.backfill.clone().unwrap_or_default());
         for target in targets {
             let Some(known) = ledger.progress.entities.get(&target.entity) else {
                 // Its old rows were never told, but its topic may hold states: of the stream's, or of another name of it.
@@ -90,7 +84,7 @@ impl<'t> Ledger<'t> {
             // What changes while it is gone, or cannot be read, is not told: it begins anew when it is there again.
             let is_lost = !has_state(entity) || changed.contains(entity) && !can_be_read;
             if is_lost && !known.of.is_empty() {
-                (known.of, known.by, known.standing) = (String::new(), String::new(), Standing::Cancelled);
+                known.forget();
             }
         }
         ledger
@@ -99,27 +93,33 @@ impl<'t> Ledger<'t> {
     /// Begins a new history of the source, at the position and in the epoch of `checkpoint`, which still has the account of
     /// the former one: every entity is told again, and whatever its topic holds from before is reconciled.
     pub fn anew(targets: &'t [Target], checkpoint: &Checkpoint) -> Self {
-        let mut ledger = Self {
-            targets,
-            epoch: checkpoint.epoch,
-            progress: checkpoint.backfill.clone().unwrap_or_default(),
-        };
         // The new history may begin at lower places.
-        (ledger.progress.behind, ledger.progress.told) = (Lsn::INVALID, 0);
-        ledger.passed(Lsn(checkpoint.commit_end_lsn.0.saturating_sub(1)));
+        let progress = OldRows {
+            behind: Lsn::INVALID,
+            told: 0,
+            ..checkpoint.backfill.clone().unwrap_or_default()
+        };
+        let mut ledger = Self::at(targets, checkpoint, progress);
         ledger.tell_again(|_| true);
         ledger
     }
 
     /// Goes on where the position says, and tells these entities again, whatever was told of them.
     pub fn again(targets: &'t [Target], stored: &Checkpoint, is_told: impl Fn(&str) -> bool) -> Self {
+        let mut ledger = Self::at(targets, stored, stored.backfill.clone().unwrap_or_default());
+        ledger.tell_again(is_told);
+        ledger
+    }
+
+    /// At a position, with what was told.
+    fn at(targets: &'t [Target], position: &Checkpoint, progress: OldRows) -> Self {
         let mut ledger = Self {
             targets,
-            epoch: stored.epoch,
-            progress: stored.backfill.clone().unwrap_or_default(),
+            epoch: position.epoch,
+            progress,
         };
-        ledger.passed(Lsn(stored.commit_end_lsn.0.saturating_sub(1)));
-        ledger.tell_again(is_told);
+        // The last transaction told begins its commit record before the position, and the next one not before it.
+        ledger.passed(Lsn(position.commit_end_lsn.0.saturating_sub(1)));
         ledger
     }
 
@@ -127,7 +127,7 @@ impl<'t> Ledger<'t> {
         for (entity, known) in &mut self.progress.entities {
             // One that cannot be told now begins when it can be again.
             if is_told(entity) && !self.targets.iter().any(|target| target.entity == *entity) {
-                (known.of, known.by, known.standing) = (String::new(), String::new(), Standing::Cancelled);
+                known.forget();
             }
         }
         for target in self.targets.iter().filter(|target| is_told(&target.entity)) {

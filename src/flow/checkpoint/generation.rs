@@ -98,6 +98,11 @@ impl Generation {
         matches!(self.standing, Standing::After(_) | Standing::Sweeping)
     }
 
+    /// Ends it as if nothing had been told, so that a later start begins anew.
+    pub fn forget(&mut self) {
+        (self.of, self.by, self.standing) = (String::new(), String::new(), Standing::Cancelled);
+    }
+
     /// Ends it before everything is told.
     pub fn cancel(&mut self) {
         (self.standing, self.pace) = (Standing::Cancelled, Pace::Going);
