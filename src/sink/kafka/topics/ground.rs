@@ -8,7 +8,7 @@ use crate::sink::SinkError;
 use crate::sink::kafka::client::position_topic;
 use crate::sink::kafka::preflight;
 use crate::sink::kafka::settings::{CreateTopics, Settings};
-use crate::sink::kafka::topics::{Cluster, create_topics, describe, describe_by, missing, wanted};
+use crate::sink::kafka::topics::{Cluster, create_topics, describe, identified_by, missing, wanted};
 
 /// A topic that is no longer as it was when the position was stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +83,7 @@ pub(in crate::sink::kafka) fn settle<C: ClientContext>(
     settings: &Settings,
     checkpoint: &mut Checkpoint,
 ) -> Result<(Vec<i32>, Vec<i32>), SinkError> {
-    let mut there = describe_by(client, settings)?;
+    let mut there = identified_by(client, settings)?;
     if let Some(moved) = same(settings, checkpoint, &there)?.first() {
         return Err(SinkError::Halt(Box::new(moved.finding())));
     }
@@ -94,7 +94,7 @@ pub(in crate::sink::kafka) fn settle<C: ClientContext>(
         match settings.topics.create {
             CreateTopics::Yes => {
                 create_topics(settings)?;
-                there = describe_by(client, settings)?;
+                there = identified_by(client, settings)?;
             }
             CreateTopics::No => {}
         }

@@ -57,7 +57,7 @@ pub(super) struct Cluster {
     pub(super) partitions: BTreeMap<String, i32>,
     /// Topics with a partition that has no leader now.
     pub(super) leaderless: BTreeSet<String>,
-    /// Ids of those topics that are written and that have one, by name.
+    /// Ids of those topics that are written and that have one, by name; empty where nobody asked.
     pub(super) ids: BTreeMap<String, String>,
 }
 
@@ -75,7 +75,8 @@ pub(super) fn describe(settings: &Settings) -> Result<Cluster, SinkError> {
     let begun = Instant::now();
     loop {
         let step = begun.elapsed().max(REQUEST_STEP);
-        let answer = describe_within(asking.client(), settings, step);
+        let answer = describe_within(asking.client(), settings, step)
+            .and_then(|cluster| identify(asking.client(), settings, cluster, step));
         // What the library had to say meanwhile.
         while asking.poll(Duration::ZERO).is_some() {}
         let trouble = asking.context().trouble();
@@ -86,9 +87,14 @@ pub(super) fn describe(settings: &Settings) -> Result<Cluster, SinkError> {
     }
 }
 
-/// As [`describe`], by a client that is there.
+/// As [`describe`], by a client that is there, and without ids.
 pub(super) fn describe_by<C: ClientContext>(client: &Client<C>, settings: &Settings) -> Result<Cluster, SinkError> {
     describe_within(client, settings, REQUEST_MAX)
+}
+
+/// The same with ids.
+fn identified_by<C: ClientContext>(client: &Client<C>, settings: &Settings) -> Result<Cluster, SinkError> {
+    identify(client, settings, describe_by(client, settings)?, REQUEST_MAX)
 }
 
 fn describe_within<C: ClientContext>(
@@ -117,10 +123,21 @@ fn describe_within<C: ClientContext>(
             cluster.leaderless.insert(topic.name().to_owned());
         }
     }
+    Ok(cluster)
+}
+
+/// Asks for the ids of written topics, too: for who compares them with a position.
+fn identify<C: ClientContext>(
+    client: &Client<C>,
+    settings: &Settings,
+    mut cluster: Cluster,
+    longest: Duration,
+) -> Result<Cluster, SinkError> {
     let written = settings.written.iter().map(|topic| topic.name.as_str());
     let there: Vec<&str> = written.filter(|name| cluster.partitions.contains_key(*name)).collect();
     if !there.is_empty() {
-        cluster.ids = ids(client, cluster.brokers.first().copied().unwrap_or(-1), &there, longest)?;
+        let broker = cluster.brokers.first().copied().unwrap_or(-1);
+        cluster.ids = ids(client, broker, &there, longest)?;
     }
     Ok(cluster)
 }
