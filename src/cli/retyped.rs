@@ -68,9 +68,6 @@ impl LogTypes {
             .iter()
             .map(|one| format!("\"{}\" of {}", one.column, one.table))
             .collect();
-        if named.is_empty() {
-            return finding;
-        }
         finding.because(format!(
             "changes that are still to be told were logged while {} had another type than now: the mapping must suit that one \
              until they are passed, and may then be changed back",

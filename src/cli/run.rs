@@ -249,13 +249,8 @@ impl Worker {
         let server = slot.as_ref().map_or(Lsn::INVALID, |slot| slot.server_lsn);
         let altered = types.apply(&config.source, &mut catalog, (Lsn(self.status.durable_lsn()), server))?;
         let prepared = prepare::prepare(config, &catalog).map_err(|findings| {
-            let explain = |finding| {
-                if altered.is_empty() {
-                    finding
-                } else {
-                    types.explain(finding)
-                }
-            };
+            let is_of_log = !altered.is_empty();
+            let explain = |finding| if is_of_log { types.explain(finding) } else { finding };
             first_error(findings.into_iter().map(explain).collect())
         })?;
         warn_once(found.iter().chain(&prepared.findings), warned);

@@ -13,7 +13,7 @@ use crate::flow::catalog::Catalog;
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::event::{EventKind, Holds, KindId};
 use crate::flow::position::Lsn;
-use crate::sink::kafka::Moved;
+use crate::sink::kafka::{How, Moved};
 use crate::sink::{SinkError, kafka};
 use crate::source::SourceError;
 use crate::source::postgres;
@@ -198,21 +198,21 @@ impl Situation {
 
     /// Entities whose states are told again.
     pub(super) fn told_again(&self) -> impl Iterator<Item = &Target> {
-        let has_moved = |target: &&Target| self.moved.iter().any(|moved| moved.topic == target.topic);
-        self.targets
-            .iter()
-            .filter(move |target| self.way == Way::Anew || has_moved(target))
+        self.targets.iter().filter(|target| self.has_moved(&target.entity))
     }
 
     /// Whether the state topic of an entity is not as it was, whether or not its rows can be read.
     pub(super) fn has_moved(&self, entity: &str) -> bool {
         let mut kinds = self.prepared.mapping.kinds.iter();
-        kinds.any(|kind| kind.entity == entity && self.holds(kind) == Some(Holds::States) && self.is_moved(kind))
+        kinds.any(|kind| {
+            kind.entity == entity && self.holds(kind) == Some(Holds::States) && self.is_moved(kind, |_| true)
+        })
     }
 
-    fn is_moved(&self, kind: &EventKind) -> bool {
+    /// Whether something happened to the topic of a kind: this.
+    fn is_moved(&self, kind: &EventKind, is_it: impl Fn(How) -> bool) -> bool {
         let topic = self.topic(kind);
-        self.way == Way::Anew || self.moved.iter().any(|moved| moved.topic == topic)
+        self.way == Way::Anew || self.moved.iter().any(|moved| moved.topic == topic && is_it(moved.how))
     }
 
     /// One kind of each entity in each of its event topics that lacks events: there its gap is told.
@@ -220,7 +220,8 @@ impl Situation {
         let mapping = &self.prepared.mapping;
         let mut seen = BTreeSet::new();
         let kinds = (0_u16..).map(KindId).zip(&mapping.kinds);
-        let of_events = kinds.filter(|(_, kind)| self.holds(kind) == Some(Holds::Events) && self.lacks(kind));
+        let of_events =
+            kinds.filter(|(_, kind)| self.holds(kind) == Some(Holds::Events) && self.is_moved(kind, How::has_lost));
         of_events
             .filter(|(_, kind)| seen.insert((&kind.entity, kind.topic.0)))
             .collect()
@@ -229,17 +230,10 @@ impl Situation {
     /// Entities with a state topic that nobody can tell again.
     pub(super) fn left(&self) -> Vec<&EventKind> {
         let kinds = self.prepared.mapping.kinds.iter();
-        let states = kinds.filter(|kind| self.holds(kind) == Some(Holds::States) && self.is_moved(kind));
+        let states = kinds.filter(|kind| self.holds(kind) == Some(Holds::States) && self.is_moved(kind, |_| true));
         states
             .filter(|kind| self.targets.iter().all(|target| target.entity != kind.entity))
             .collect()
-    }
-
-    /// Whether something is missing in the topic of a kind.
-    fn lacks(&self, kind: &EventKind) -> bool {
-        let topic = self.topic(kind);
-        let is_emptied = |moved: &Moved| moved.topic == topic && moved.how.has_lost();
-        self.way == Way::Anew || self.moved.iter().any(is_emptied)
     }
 
     /// Name of the topic of a kind.
