@@ -229,8 +229,7 @@ fn a_topic_that_is_made_again_under_a_bridge_halts_it() {
     let topic = world.topic();
     let mut bridge = world.start();
     bridge.await_ready("streaming");
-    world.broker.remove(&topic);
-    world.broker.make(&topic, 2);
+    world.broker.make_again(&topic, 2);
     // The broker takes it as if nothing had happened.
     world.run("INSERT INTO item VALUES (2, 'N', 'two', 20)");
     let ended = bridge.ended();
@@ -243,8 +242,7 @@ fn a_start_warns_of_a_state_topic_that_expires() {
         return;
     };
     world.set_up();
-    world.broker.remove(&world.topic());
-    world.broker.make(&world.topic(), 2);
+    world.broker.make_again(&world.topic(), 2);
     world.ended().says(1, "kafka.topic_made_again", &[]);
     assert_eq!(world.call("recover", &["--yes"]).code, 0);
     let mut bridge = world.start();

@@ -52,8 +52,7 @@ fn a_state_topic_that_is_lost_or_made_again_is_filled_again() {
     world.run("DELETE FROM item WHERE id = 101");
     let before = stored(&world)["topic_ids"][&topic].clone();
     recovered(&mut world, "kafka.topic_made_again", |world| {
-        world.broker.remove(&topic);
-        world.broker.make(&topic, 4);
+        world.broker.make_again(&topic, 4);
     });
     let bridge = world.start();
     await_generation(&world, 3);
@@ -112,8 +111,7 @@ fn an_event_topic_that_is_made_again_says_that_it_begins_there() {
     let mut world = told(world);
     let topic = format!("{}.events", world.name);
     recovered(&mut world, "kafka.topic_made_again", |world| {
-        world.broker.remove(&topic);
-        world.broker.make(&topic, 2);
+        world.broker.make_again(&topic, 2);
     });
     carried_on(&mut world, 1);
     let gap = serde_json::json!({

@@ -134,6 +134,12 @@ impl Broker {
         until("the topic is there", || self.has(topic));
     }
 
+    /// Removes a topic, and makes it again.
+    pub(crate) fn make_again(&self, topic: &str, partitions: i32) {
+        self.remove(topic);
+        self.make(topic, partitions);
+    }
+
     /// Removes a topic.
     pub(crate) fn remove(&self, topic: &str) {
         let admin: AdminClient<DefaultClientContext> = settings(&self.address).create().unwrap();
