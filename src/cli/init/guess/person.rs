@@ -184,12 +184,6 @@ mod tests {
         }
     }
 
-    fn seen(values: &[&str]) -> Seen {
-        let mut out = Seen::default();
-        values.iter().for_each(|value| out.add(value));
-        out
-    }
-
     #[test]
     fn a_name_is_a_persons_in_a_table_of_people_only() {
         let is_personal = |table: &str, column: &str| {
@@ -245,7 +239,7 @@ mod tests {
 
     #[test]
     fn few_names_and_short_are_no_codes() {
-        let few = seen(&["Eva", "Max", "Ida"].repeat(9));
+        let few = Seen::of(&["Eva", "Max", "Ida"].repeat(9));
         let is_personal = |table: &str, column: &str| {
             is_personal(
                 &TableName::new("s", table),
@@ -266,7 +260,7 @@ mod tests {
     #[test]
     fn a_birth_date_is_one_in_any_form() {
         let is_birth = |column: &str, of: SqlType, values: &[&str]| {
-            is_birth_date(&parts(column), &facts(column, of), &seen(values))
+            is_birth_date(&parts(column), &facts(column, of), &Seen::of(values))
         };
         for column in [
             "dob",

@@ -203,12 +203,6 @@ fn is_phone(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn seen(values: &[&str]) -> Seen {
-        let mut out = Seen::default();
-        values.iter().for_each(|value| out.add(value));
-        out
-    }
-
     #[test]
     fn what_leads_to_a_person_is_found_within_a_text() {
         for text in ["write to a.b@c.example.", "<a-b@c.example>; urgent", "mail:a@b.example"] {
@@ -260,9 +254,9 @@ mod tests {
 
     #[test]
     fn one_number_that_looks_like_a_phones_is_chance() {
-        assert_eq!(traces(&seen(&["a", "call 030 1234567"])), []);
+        assert_eq!(traces(&Seen::of(&["a", "call 030 1234567"])), []);
         assert_eq!(
-            traces(&seen(&["call 030 1234568", "call 030 1234567", "a@b.example"])),
+            traces(&Seen::of(&["call 030 1234568", "call 030 1234567", "a@b.example"])),
             [Trace::Email, Trace::Phone]
         );
     }

@@ -144,6 +144,16 @@ pub(crate) fn is_code(seen: &Seen) -> bool {
 }
 
 #[cfg(test)]
+impl Seen {
+    /// What is seen of these values, one after the other.
+    pub(crate) fn of(values: &[&str]) -> Self {
+        let mut seen = Self::default();
+        values.iter().for_each(|value| seen.add(value));
+        seen
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
