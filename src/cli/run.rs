@@ -78,6 +78,7 @@ pub(super) fn run(arguments: &Arguments, format: LogFormat) -> Exit {
         requests,
         accept: if arguments.accept { Accept::Yes } else { Accept::No },
         look: Once::new(),
+        ended: Arc::default(),
     };
     let waits = Arc::clone(&worker.waits);
     let give_up = move || {
@@ -193,6 +194,8 @@ struct Worker {
     accept: Accept,
     /// Topics are looked at once.
     look: Once,
+    /// Whether it has; held by whoever logs beside it, so that why it ended is the last that is said.
+    ended: Arc<Mutex<bool>>,
 }
 
 impl Worker {
@@ -205,7 +208,7 @@ impl Worker {
         });
         let mut types = LogTypes::default();
         let mut warned: Vec<Finding> = Vec::new();
-        supervise(&self.stop, &self.status, |attempt| {
+        let outcome = supervise(&self.stop, &self.status, |attempt| {
             let ended = self.attempt(attempt, &nonce, (&mut source, &mut types), &mut warned);
             // Also while this one pauses: another bridge of this name may get further.
             source.let_go();
@@ -227,7 +230,9 @@ impl Worker {
                     .map_err(BridgeError::Halt)?;
             }
             ended
-        })
+        });
+        *self.ended.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        outcome
     }
 
     fn attempt(
@@ -293,7 +298,8 @@ impl Worker {
         let mut source = Guarded::new(source, config.source.clone(), Arc::new(on_look)).until(types.until());
         match config.sink {
             SinkChoice::Kafka => {
-                self.look.call_once(|| warn_of_topics(kafka.clone()));
+                let ended = Arc::clone(&self.ended);
+                self.look.call_once(|| warn_of_topics(kafka.clone(), ended));
                 let mut sink = Kafka::new(kafka, nonce.to_owned())?;
                 *self.waits.lock().unwrap_or_else(PoisonError::into_inner) = Some(sink.stopper());
                 bridge::run(&mut source, &mut sink, works)
@@ -332,13 +338,16 @@ impl Worker {
 
 /// Logs what may be lost in topics as they are made: found beside the start, which need not wait for it. What keeps the bridge
 /// from writing, it finds itself.
-fn warn_of_topics(settings: Settings) {
+fn warn_of_topics(settings: Settings, ended: Arc<Mutex<bool>>) {
     let look = move || {
         let found = kafka::preflight(&settings);
         // To see the properties is a right that a bridge need not have; of partitions the start itself says what is news.
         let passed = ["kafka.topics_unknown", "kafka.partitions_differ"];
         let said = found.iter().filter(|finding| !passed.contains(&finding.code));
-        warn_once(said, &mut Vec::new());
+        let ended = ended.lock().unwrap_or_else(PoisonError::into_inner);
+        if !*ended {
+            warn_once(said, &mut Vec::new());
+        }
     };
     drop(std::thread::spawn(look));
 }
