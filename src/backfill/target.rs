@@ -95,6 +95,8 @@ pub struct Wanted<'a> {
     pub begin: Begin<'a>,
     /// Only rows for which this holds; none: all.
     pub only: Option<&'a str>,
+    /// Only this part of the table, by the bounds of its partitions; none: all of it.
+    pub within: Option<&'a str>,
     /// At most so many rows.
     pub rows_max: usize,
     /// At most so many bytes, but for a single row.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::bridge::batch::Batch;
 use crate::bridge::declared::declare;
-use crate::bridge::old::Turns;
+use crate::bridge::old::{Turns, bounds};
 use crate::bridge::tables::Tables;
 use crate::encoding::Encoder;
 use crate::finding::Finding;
@@ -28,7 +28,7 @@ use crate::flow::table::TableName;
 use crate::mapping::plan::Mapping;
 use crate::mapping::tell::{At, Desk, Listener};
 use crate::sink::{Sink, SinkError};
-use crate::source::{Hold, Source, SourceError};
+use crate::source::{Hold, Proven, Source, SourceError};
 use crate::telemetry::{State, Status, Tally};
 
 pub use crate::bridge::declared::{Accept, undecided};
@@ -99,12 +99,17 @@ pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, works: Works<'_>) -
     }
     let stored = sink.recover()?;
     let marks = stored.as_ref().map(|stored| stored.tables.clone()).unwrap_or_default();
-    let mut checkpoint = source.prove(stored)?;
+    let Proven {
+        mut checkpoint,
+        brought,
+    } = source.prove(stored)?;
     works.fingerprint.clone_into(&mut checkpoint.mapping);
-    let changed = declare(works.declared, works.accept, &mut checkpoint)?;
+    let mut changed = declare(works.declared, works.accept, &mut checkpoint)?;
+    changed.brought = bounds(&brought);
     let mut turns = Turns::new((works.mapping, status), (works.old, &changed), &mut checkpoint)?;
     sink.open(&mut checkpoint)?;
-    checkpoint.declared = None;
+    turns.say(&brought, works.declared);
+    (checkpoint.declared, checkpoint.leaves) = (None, None);
     status.set_state(State::Streaming);
 
     let mut batch = Batch::new(checkpoint, status.tally());

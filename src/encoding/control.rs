@@ -88,7 +88,7 @@ impl About<'_> {
                 let more = match phase {
                     Phase::Begun => format!(
                         r#","where":{},"reconcile":{}"#,
-                        generation.only.is_some(),
+                        generation.is_of_some(),
                         generation.on_gone == OnGone::Reconcile
                     ),
                     Phase::Complete | Phase::Cancelled => format!(r#","rows":{rows}"#),
@@ -163,6 +163,7 @@ mod tests {
             rows: 123,
             standing: Standing::Complete,
             only: None,
+            within: None,
             on_gone: OnGone::Reconcile,
             began: String::new(),
             pace: Pace::Going,

@@ -104,6 +104,9 @@ pub struct Leaf {
     pub name: TableName,
     /// Its own identity.
     pub identity: Identity,
+    /// Its place in the tree: OID, and the version (`xmin`) of each of its memberships in `pg_inherits` up to the root.
+    /// Another one means that it, or what it is a part of, came anew.
+    pub place: String,
 }
 
 /// A proof of uniqueness.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::backfill::sweep::{Found, Gone, Rest, Sweep, hash};
 use crate::finding::{Cause, Finding};
-use crate::flow::checkpoint::Checkpoint;
+use crate::flow::checkpoint::{Checkpoint, Leaves};
 use crate::flow::declaration::Declarations;
 use crate::flow::event::{KindId, TopicId};
 use crate::flow::position::{Lsn, Position};
@@ -77,6 +77,8 @@ pub struct Store {
     pub records: Vec<Stored>,
     /// How entities are declared, as it was stored last.
     pub declared: Option<Declarations>,
+    /// Which partitions tables have, beside it.
+    pub leaves: Option<Leaves>,
     /// Every committed checkpoint, in order, with the number of records committed by then.
     pub checkpoints: Vec<(usize, Checkpoint)>,
     /// Faults to come: at the how-manieth further commit (or the append before it), and how.
@@ -263,6 +265,7 @@ impl Sink for Memory {
         store.generation = store.generation.saturating_add(1);
         let last = store.checkpoints.last().map(|(_, last)| Checkpoint {
             declared: store.declared.clone(),
+            leaves: store.leaves.clone(),
             ..last.clone()
         });
         let generation = store.generation;
@@ -276,6 +279,7 @@ impl Sink for Memory {
         checkpoint.nonce.clone_from(&self.nonce);
         self.write(Vec::new(), checkpoint);
         self.store().declared.clone_from(&checkpoint.declared);
+        self.store().leaves.clone_from(&checkpoint.leaves);
         self.durable_lsn = checkpoint.commit_end_lsn;
         Ok(())
     }

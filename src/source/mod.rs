@@ -7,6 +7,7 @@ use crate::finding::Finding;
 use crate::flow::change::Step;
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
+use crate::flow::table::TableName;
 
 pub mod postgres;
 pub mod scripted;
@@ -34,6 +35,26 @@ pub enum Hold {
     Busy,
 }
 
+/// A position that the source goes on from.
+#[derive(Debug)]
+pub struct Proven {
+    /// It, with all that it rests on now.
+    pub checkpoint: Checkpoint,
+    /// Partitions that came into mapped tables since it was stored, with rows in them.
+    pub brought: Vec<Brought>,
+}
+
+/// A partition that came with rows, of which the stream told nothing, or not all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Brought {
+    /// The mapped table.
+    pub table: TableName,
+    /// The partition.
+    pub partition: TableName,
+    /// Which rows of the table are in it, as SQL.
+    pub bound: String,
+}
+
 /// How far the reader is from the end of the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Distance {
@@ -52,11 +73,11 @@ pub trait Source {
     fn hold(&mut self) -> Result<Hold, SourceError>;
 
     /// Compares the stored position with the source (promise I5) and completes what it rests on
-    /// (OIDs, memberships). None: no position was ever stored.
+    /// (OIDs, memberships, partitions). None: no position was ever stored.
     ///
     /// # Errors
     /// A halt where continuity cannot be proven.
-    fn prove(&mut self, stored: Option<Checkpoint>) -> Result<Checkpoint, SourceError>;
+    fn prove(&mut self, stored: Option<Checkpoint>) -> Result<Proven, SourceError>;
 
     /// The next step; waits up to `wait` before it says [`Step::Drained`].
     ///

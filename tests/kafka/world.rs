@@ -77,6 +77,7 @@ pub(super) fn start() -> Checkpoint {
         mapping: String::new(),
         backfill: None,
         declared: None,
+        leaves: None,
     }
 }
 

@@ -90,6 +90,7 @@ pub(crate) fn catalog() -> Catalog {
         ..table("view", ReplicaIdentity::Full)
     };
     let leaf = |name: &str, identity| Leaf {
+        place: String::new(),
         oid: 2,
         name: TableName::new("public", name),
         identity,

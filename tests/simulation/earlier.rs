@@ -65,6 +65,7 @@ pub(crate) fn tell(dice: &mut Dice, ever: &[Vec<Told>], (target, first): (&Targe
         rows: 0,
         standing: Standing::After(None),
         only: None,
+        within: None,
         on_gone: OnGone::Reconcile,
         began: String::from_utf8(began.text().to_vec()).expect("a text"),
         pace: Pace::Going,

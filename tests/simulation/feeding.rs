@@ -17,7 +17,7 @@ use walbridge::flow::position::Lsn;
 use walbridge::sink::memory::Shared;
 use walbridge::source::postgres::pgoutput::encode::{Old, Value, Values};
 use walbridge::source::scripted::{Committed, Entry, Log, Scripted};
-use walbridge::source::{Distance, Hold, Source, SourceError};
+use walbridge::source::{Distance, Hold, Proven, Source, SourceError};
 
 use crate::legacy::{Deed, Dice};
 
@@ -139,7 +139,7 @@ impl Source for Feeding<'_> {
         self.inner.hold()
     }
 
-    fn prove(&mut self, stored: Option<Checkpoint>) -> Result<Checkpoint, SourceError> {
+    fn prove(&mut self, stored: Option<Checkpoint>) -> Result<Proven, SourceError> {
         self.inner.prove(stored)
     }
 

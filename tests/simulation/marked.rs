@@ -19,7 +19,7 @@ use walbridge::flow::declaration::Declarations;
 use walbridge::flow::position::Lsn;
 use walbridge::sink::memory::{Memory, Shared};
 use walbridge::source::scripted::{Log, Scripted};
-use walbridge::source::{Distance, Hold, Source, SourceError};
+use walbridge::source::{Distance, Hold, Proven, Source, SourceError};
 use walbridge::telemetry::{Names, Status};
 
 use crate::declared::mapping;
@@ -42,7 +42,7 @@ impl Source for Ordered<'_> {
         self.inner.hold()
     }
 
-    fn prove(&mut self, stored: Option<Checkpoint>) -> Result<Checkpoint, SourceError> {
+    fn prove(&mut self, stored: Option<Checkpoint>) -> Result<Proven, SourceError> {
         self.inner.prove(stored)
     }
 

@@ -42,7 +42,7 @@ fn a_first_start_makes_the_slot_and_rows_come_as_steps() {
     assert!(slot::read(&mut world.admin, &world.settings.slot).unwrap().is_none());
     let mut second = Postgres::new(world.settings.clone());
     assert_eq!(second.hold().unwrap(), Hold::Busy);
-    let first = source.prove(None).unwrap();
+    let first = source.prove(None).unwrap().checkpoint;
     assert_eq!(confirmed(&mut world), Some(first.commit_end_lsn));
     assert_eq!(
         first.system_identifier,

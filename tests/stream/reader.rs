@@ -16,7 +16,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Takes the slot, waiting for it, and proves the position.
 pub fn begin(source: &mut Postgres, stored: Option<Checkpoint>) -> Checkpoint {
     hold(source);
-    source.prove(stored).unwrap()
+    source.prove(stored).unwrap().checkpoint
 }
 
 /// Takes the slot, waiting for it.

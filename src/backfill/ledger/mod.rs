@@ -11,6 +11,7 @@ use crate::finding::{Cause, Finding, nearest_or_list};
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::generation::{Generation, OldRows, OnGone, Pace, Standing};
 use crate::flow::position::{Lsn, Position};
+use crate::flow::table::TableName;
 
 /// Ranks of old rows: behind those of any change of the transaction they stand behind.
 const FIRST_RANK: u32 = 0x8000_0000;
@@ -24,16 +25,27 @@ pub enum NeverTold {
     Leave,
 }
 
-/// Entities that are declared otherwise than when they were told.
+/// What was otherwise when entities were told: how they are declared, and which parts their tables have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changed {
     /// Their topics hold what is out of date.
     pub told_again: BTreeSet<String>,
     /// Their topics hold it under other keys, and an operator said that they are told again.
     pub accepted: BTreeSet<String>,
+    /// Tables that rows came into without a change, and which part of each those are, as SQL.
+    pub brought: BTreeMap<TableName, String>,
 }
 
 impl Changed {
+    /// Whether rows came into the table that a generation is of ([`Target::of`]).
+    fn has_brought(&self, of: &str) -> bool {
+        let mut tables = self.brought.keys();
+        tables.any(|table| {
+            of.strip_prefix(&table.to_string())
+                .is_some_and(|rest| rest.starts_with(" -> "))
+        })
+    }
+
     fn contains(&self, entity: &str) -> bool {
         self.told_again.contains(entity) || self.accepted.contains(entity)
     }
@@ -49,7 +61,8 @@ pub struct Ledger<'t> {
 
 impl<'t> Ledger<'t> {
     /// Goes on where the position says. Entities that were never told begin, unless they are to be left; so do those of
-    /// another table, topic or key, and those of `changed`: what they told before was told under another mapping.
+    /// another table, topic or key, and those of `changed`: what they told before was told under another mapping. Of a table
+    /// that rows came into, those are told.
     ///
     /// `has_state` tells whether the mapping (still) has an entity with a state topic.
     pub fn open(
@@ -75,6 +88,8 @@ impl<'t> Ledger<'t> {
             let cut = known.by != target.by() && matches!(known.standing, Standing::After(Some(_)));
             if !is_of || cut {
                 ledger.begin(target, None, OnGone::Reconcile);
+            } else if let Some(bound) = changed.brought.get(&target.shape.name) {
+                ledger.begin_within(target, bound);
             } else if let Some(known) = ledger.progress.entities.get_mut(&target.entity) {
                 known.by = target.by();
             }
@@ -82,7 +97,8 @@ impl<'t> Ledger<'t> {
         for (entity, known) in &mut ledger.progress.entities {
             let can_be_read = targets.iter().any(|target| target.entity == *entity);
             // What changes while it is gone, or cannot be read, is not told: it begins anew when it is there again.
-            let is_lost = !has_state(entity) || changed.contains(entity) && !can_be_read;
+            let is_out = changed.contains(entity) || changed.has_brought(&known.of);
+            let is_lost = !has_state(entity) || is_out && !can_be_read;
             if is_lost && !known.of.is_empty() {
                 known.forget();
             }
@@ -202,6 +218,22 @@ impl<'t> Ledger<'t> {
         &self.progress
     }
 
+    /// Tells rows that came into a part of the table. A telling that is under way may have passed where they lie.
+    fn begin_within(&mut self, target: &Target, bound: &str) {
+        let Some(known) = self.progress.entities.get(&target.entity) else {
+            return;
+        };
+        let (within, on_gone) = match &known.within {
+            _ if !known.is_open() => (Some(bound.to_owned()), OnGone::Keep),
+            Some(other) => (Some(format!("({other}) OR ({bound})")), OnGone::Keep),
+            None => (None, known.on_gone),
+        };
+        self.begin(target, None, on_gone);
+        if let Some(begun) = self.progress.entities.get_mut(&target.entity) {
+            begun.within = within;
+        }
+    }
+
     fn begin(&mut self, target: &Target, only: Option<String>, on_gone: OnGone) {
         let known = self.progress.entities.get(&target.entity);
         let began = self.next().text();
@@ -212,6 +244,7 @@ impl<'t> Ledger<'t> {
             rows: 0,
             standing: Standing::After(None),
             only,
+            within: None,
             on_gone,
             began: match on_gone {
                 OnGone::Keep => String::new(),

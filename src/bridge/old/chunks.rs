@@ -97,6 +97,7 @@ impl Turns<'_> {
                 target,
                 begin,
                 only: generation.only.as_deref(),
+                within: generation.within.as_deref(),
                 rows_max,
                 bytes_max: self.pace.bytes(),
                 told_before: self.recent.ask(),

@@ -1,6 +1,7 @@
 //! Old rows take their turn between two transactions: read beside the stream, told on its road.
 
 mod asked;
+mod brought;
 mod chunks;
 mod marking;
 mod shown;
@@ -36,6 +37,7 @@ use crate::sink::Sink;
 use crate::source::Source;
 use crate::telemetry::Status;
 
+pub(super) use crate::bridge::old::brought::bounds;
 pub use crate::bridge::old::marking::Markers;
 
 /// What is remembered of the stream while old rows are told.

@@ -83,9 +83,10 @@ fn account(target: &Target, known: Option<&Generation>) -> Account {
         telling: known.map_or(Telling::NeverTold, telling),
         rows: known.map_or(0, |known| known.rows),
         rows_estimate: target.rows_estimate,
-        share: match known.and_then(|known| known.only.as_ref()) {
-            Some(_) => Share::Some,
-            None => Share::All,
+        share: if known.is_some_and(Generation::is_of_some) {
+            Share::Some
+        } else {
+            Share::All
         },
     }
 }

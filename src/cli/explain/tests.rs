@@ -226,6 +226,7 @@ fn partitions_of_one_identity_are_told_together() {
     let (config, mut catalog) = (config(), catalog());
     let table = catalog.tables.values_mut().next().unwrap();
     let leaf = |name: &str, kind, columns: &[&str]| Leaf {
+        place: String::new(),
         oid: 2,
         name: TableName::new("public", name),
         identity: Identity {

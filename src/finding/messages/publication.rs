@@ -1,6 +1,6 @@
 //! Of publications, tables and partitions: `source.…`.
 
-use crate::finding::Severity::{Error, Note, Warning};
+use crate::finding::Severity::{Error, Warning};
 use crate::finding::messages::{Message, says};
 
 pub(super) const PUBLICATION: &[Message] = &[
@@ -151,17 +151,10 @@ pub(super) const PUBLICATION: &[Message] = &[
     ),
     says(
         "source.partition_attached",
-        &[Error],
-        "a partition was attached to a mapped table while the bridge ran",
-        "the bridge halts: rows that it brought are not in the stream",
-        "start again, then `walbridge backfill -c FILE ENTITY` for each on this table",
-    ),
-    says(
-        "source.partition_made",
-        &[Note],
-        "an empty partition was made",
-        "nothing: its rows come with the stream",
-        "nothing",
+        &[Warning],
+        "a partition with rows came into a mapped table, and an entity on it tells no old rows",
+        "the bridge goes on; rows that it brought were not told by this entity, and are not (the others tell them)",
+        "`walbridge backfill -c FILE ENTITY`, where the entity has a state topic",
     ),
     says(
         "source.partition_gone",

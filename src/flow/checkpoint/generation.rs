@@ -33,6 +33,9 @@ pub struct Generation {
     /// Which rows: an expression over columns of the table; none: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<String>,
+    /// In which part of the table, as the server says it: partitions that came; none: all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub within: Option<String>,
     /// What becomes of keys in the topic whose rows are gone.
     #[serde(default, skip_serializing_if = "OnGone::is_keep")]
     pub on_gone: OnGone,
@@ -96,6 +99,11 @@ impl Generation {
     /// Whether anything of it is still to be told.
     pub fn is_open(&self) -> bool {
         matches!(self.standing, Standing::After(_) | Standing::Sweeping)
+    }
+
+    /// Whether it tells some of the rows only.
+    pub fn is_of_some(&self) -> bool {
+        self.only.is_some() || self.within.is_some()
     }
 
     /// Ends it as if nothing had been told, so that a later start begins anew.

@@ -47,7 +47,14 @@ pub struct Checkpoint {
     /// not to be stored.
     #[serde(skip)]
     pub declared: Option<Declarations>,
+    /// Which partitions the mapped tables have: in the same record; none: not known.
+    #[serde(skip)]
+    pub leaves: Option<Leaves>,
 }
+
+/// Leaf partitions of mapped tables: by `schema.name` of the table, and by the partition's place in its tree, the
+/// partition's `schema.name`.
+pub type Leaves = BTreeMap<String, BTreeMap<String, String>>;
 
 /// What the position rests on in a publication.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

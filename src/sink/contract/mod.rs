@@ -34,6 +34,7 @@ pub(crate) fn checkpoint(lsn: u64) -> Checkpoint {
         mapping: String::new(),
         backfill: None,
         declared: None,
+        leaves: None,
     }
 }
 
@@ -117,14 +118,22 @@ fn a_sink_stores_both_or_neither<S: Sink>(make: &mut dyn FnMut(&str) -> S, seen:
     let mut sink = make("one");
     assert_eq!(sink.recover().unwrap(), None);
     let declared = Some([("Order".to_owned(), Declaration::default())].into());
+    let leaves = Some(
+        [(
+            "public.ord".to_owned(),
+            [("7.9".to_owned(), "public.ord_1".to_owned())].into(),
+        )]
+        .into(),
+    );
     let mut at = Checkpoint {
         declared: declared.clone(),
+        leaves: leaves.clone(),
         ..checkpoint(10)
     };
     sink.open(&mut at).unwrap();
     assert_eq!(at.nonce, "one");
     // It is stored once, and kept by every later position.
-    at.declared = None;
+    (at.declared, at.leaves) = (None, None);
     sink.append(records(&[("A", Some("1")), ("B", None)], 11)).unwrap();
     at.advance(Lsn(20)).unwrap();
     sink.commit(&at).unwrap();
@@ -133,7 +142,7 @@ fn a_sink_stores_both_or_neither<S: Sink>(make: &mut dyn FnMut(&str) -> S, seen:
     sink.append(records(&[("C", Some("2"))], 21)).unwrap();
     drop(sink);
     let mut sink = make("two");
-    at.declared = declared;
+    (at.declared, at.leaves) = (declared, leaves);
     assert_eq!(sink.recover().unwrap(), Some(at.clone()));
     assert_eq!(seen(), ["A", "B"]);
     sink.open(&mut at).unwrap();

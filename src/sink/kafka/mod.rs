@@ -243,7 +243,7 @@ impl Kafka {
         let mut stored = newest(&self.settings, End::HighWatermark, &[&self.stop])?;
         if let Some(stored) = stored.as_mut().filter(|_| checkpoint.declared.is_none()) {
             // Not stored now: what is read is from before.
-            stored.declared = None;
+            (stored.declared, stored.leaves) = (None, checkpoint.leaves.clone());
         }
         match stored {
             Some(stored) if &stored == checkpoint => Ok(()),

@@ -7,22 +7,22 @@
 use std::time::{Duration, Instant};
 
 use crate::backfill::target::{Reading, Wanted};
-use crate::flow::catalog::Catalog;
 use crate::flow::change::Step;
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
 use crate::source::postgres::chunk::Readers;
 use crate::source::postgres::connect::socket::CONNECT_MAX;
 use crate::source::postgres::connect::{self, Started};
+use crate::source::postgres::facts::{Facts, brought, news};
 use crate::source::postgres::proof::{self, Ground, Server};
-use crate::source::postgres::publication::{self, Publications};
+use crate::source::postgres::publication;
 use crate::source::postgres::settings::{Create, Settings};
 use crate::source::postgres::slot::{self, SlotFacts};
 use crate::source::postgres::sql::blocked::blocked;
 use crate::source::postgres::sql::{Sql, get, quote, refusal};
 use crate::source::postgres::stream::{Stream, Timing};
 use crate::source::postgres::{catalog, setup};
-use crate::source::{Distance, Hold, Source, SourceError};
+use crate::source::{Distance, Hold, Proven, Source, SourceError};
 
 /// A legacy database that is followed.
 #[derive(Debug)]
@@ -57,13 +57,6 @@ struct Held {
     slot: Option<SlotFacts>,
     server: Server,
     facts: Facts,
-}
-
-/// What the catalogue says.
-#[derive(Debug)]
-struct Facts {
-    catalog: Catalog,
-    publications: Publications,
 }
 
 /// What came of an attempt to start the stream.
@@ -121,7 +114,7 @@ impl Postgres {
         let held = match &before {
             None if creates => {
                 // The advisory lock is kept: the slot is made when no position turns out to be stored.
-                let facts = facts(sql, &self.settings)?;
+                let facts = Facts::read(sql, &self.settings)?;
                 let server = self.identify()?;
                 self.held = Some(Held {
                     slot: None,
@@ -144,7 +137,7 @@ impl Postgres {
     /// Takes a slot that exists.
     fn take_slot(&mut self, sql: &mut Sql, before: Option<&SlotFacts>) -> Result<Hold, SourceError> {
         let slot = slot::require(before, &self.settings)?.clone();
-        let facts = facts(sql, &self.settings)?;
+        let facts = Facts::read(sql, &self.settings)?;
         let confirmed_lsn = slot.confirmed_flush.unwrap_or(Lsn::INVALID);
         let Start::Running(stream, server) = self.start(sql, &facts, confirmed_lsn)? else {
             return Ok(Hold::Busy);
@@ -165,7 +158,7 @@ impl Postgres {
 
     /// Makes a slot that ends with its connection, and streams from it.
     fn take_passing(&mut self, sql: &mut Sql) -> Result<Hold, SourceError> {
-        let facts = facts(sql, &self.settings)?;
+        let facts = Facts::read(sql, &self.settings)?;
         let mut connection = connect::connect(&self.settings, self.timing.server_timeout)?;
         let name = quote::ident(&self.settings.slot);
         let statement = format!("CREATE_REPLICATION_SLOT {name} TEMPORARY LOGICAL pgoutput NOEXPORT_SNAPSHOT");
@@ -234,6 +227,40 @@ impl Postgres {
         identify(&mut connect::connect(&self.settings, self.timing.server_timeout)?)
     }
 
+    /// The position to go on from: the stored one where it can be proven, or the first.
+    fn checkpoint(
+        &mut self,
+        sql: &mut Sql,
+        stored: Option<Checkpoint>,
+        Held { slot, server, facts }: &Held,
+    ) -> Result<Checkpoint, SourceError> {
+        let ground = Ground::new(&self.settings, &facts.catalog, &facts.publications);
+        if stored.is_none() {
+            let confirmed = slot.as_ref().and_then(|slot| slot.confirmed_flush);
+            match (confirmed, self.made) {
+                (None, Some(made)) if self.beginning == Beginning::Passing => {
+                    return Ok(ground.first(&self.settings, server, made));
+                }
+                (None, _) if slot.is_none() => return self.make(sql, server),
+                // Made by this process, and lost before its position could be stored.
+                (Some(confirmed), Some(made)) if confirmed == made => {
+                    return Ok(ground.first(&self.settings, server, made));
+                }
+                (Some(confirmed), _) if self.beginning == Beginning::AtSlot => {
+                    return Ok(ground.first(&self.settings, server, confirmed));
+                }
+                _ => {}
+            }
+        }
+        let proven = proof::prove(stored, slot.as_ref(), server, &ground, &self.settings);
+        if proven.is_err() {
+            self.stream = None;
+        } else {
+            self.made = None;
+        }
+        proven
+    }
+
     /// Makes slot and publications where no position exists, and takes the slot.
     fn make(&mut self, sql: &mut Sql, server: &Server) -> Result<Checkpoint, SourceError> {
         let catalog = catalog::read(sql, &self.settings.table_names())?;
@@ -244,7 +271,7 @@ impl Postgres {
                 "the slot was made by another connection".to_owned(),
             ));
         };
-        let facts = facts(sql, &self.settings)?;
+        let facts = Facts::read(sql, &self.settings)?;
         let Start::Running(stream, _) = self.start(sql, &facts, first_lsn)? else {
             return Err(SourceError::Transient(
                 "the new slot is held by another connection".to_owned(),
@@ -269,35 +296,19 @@ impl Source for Postgres {
         Ok(hold)
     }
 
-    fn prove(&mut self, stored: Option<Checkpoint>) -> Result<Checkpoint, SourceError> {
-        let (Some(Held { slot, server, facts }), Some(mut sql)) = (self.held.take(), self.sql.take()) else {
+    fn prove(&mut self, stored: Option<Checkpoint>) -> Result<Proven, SourceError> {
+        let (Some(held), Some(mut sql)) = (self.held.take(), self.sql.take()) else {
             return Err(not_held());
         };
-        let ground = Ground::new(&self.settings, &facts.catalog, &facts.publications);
-        if stored.is_none() {
-            let confirmed = slot.as_ref().and_then(|slot| slot.confirmed_flush);
-            match (confirmed, self.made) {
-                (None, Some(made)) if self.beginning == Beginning::Passing => {
-                    return Ok(ground.first(&self.settings, &server, made));
-                }
-                (None, _) if slot.is_none() => return self.make(&mut sql, &server),
-                // Made by this process, and lost before its position could be stored.
-                (Some(confirmed), Some(made)) if confirmed == made => {
-                    return Ok(ground.first(&self.settings, &server, made));
-                }
-                (Some(confirmed), _) if self.beginning == Beginning::AtSlot => {
-                    return Ok(ground.first(&self.settings, &server, confirmed));
-                }
-                _ => {}
-            }
+        let before = stored.as_ref().and_then(|stored| stored.leaves.clone());
+        let checkpoint = self.checkpoint(&mut sql, stored, &held)?;
+        for gone in news(before.as_ref(), checkpoint.leaves.as_ref()) {
+            tracing::warn!(code = gone.code, repair = gone.repair, "{}", gone.what);
         }
-        let proven = proof::prove(stored, slot.as_ref(), &server, &ground, &self.settings);
-        if proven.is_err() {
-            self.stream = None;
-        } else {
-            self.made = None;
-        }
-        proven
+        Ok(Proven {
+            checkpoint,
+            brought: brought(&mut sql, before.as_ref(), &held.facts.catalog)?,
+        })
     }
 
     fn next(&mut self, wait: Duration) -> Result<Step<'_>, SourceError> {
@@ -350,7 +361,7 @@ pub fn compare(settings: &Settings, stored: Option<Checkpoint>) -> Result<(), So
     if slot.is_none() && stored.is_none() {
         return Ok(());
     }
-    let facts = facts(&mut sql, settings)?;
+    let facts = Facts::read(&mut sql, settings)?;
     let server = identify(&mut connect::connect(settings, Timing::default().server_timeout)?)?;
     let ground = Ground::new(settings, &facts.catalog, &facts.publications);
     proof::prove(stored, slot.as_ref(), &server, &ground, settings).map(drop)
@@ -358,17 +369,6 @@ pub fn compare(settings: &Settings, stored: Option<Checkpoint>) -> Result<(), So
 
 fn not_held() -> SourceError {
     SourceError::Transient("the slot is not held: no stream runs".to_owned())
-}
-
-fn facts(sql: &mut Sql, settings: &Settings) -> Result<Facts, SourceError> {
-    let mut catalog = Catalog::default();
-    for table in catalog::outline(sql, &settings.table_names())? {
-        catalog.tables.insert(table.name.clone(), table);
-    }
-    Ok(Facts {
-        catalog,
-        publications: publication::read(sql, settings)?,
-    })
 }
 
 /// Takes or gives back what stands for a slot that is still to be made.

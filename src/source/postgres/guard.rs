@@ -12,7 +12,7 @@ use crate::source::postgres::follow::Postgres;
 use crate::source::postgres::settings::Settings;
 use crate::source::postgres::sql::entrance::keeps_out;
 use crate::source::postgres::watch::{Watch, Watched};
-use crate::source::{Distance, Hold, Source, SourceError};
+use crate::source::{Distance, Hold, Proven, Source, SourceError};
 
 /// Time between two looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
@@ -41,6 +41,13 @@ struct Alarm {
     raised: AtomicBool,
     dropped: AtomicBool,
     error: Mutex<Option<SourceError>>,
+}
+
+impl Alarm {
+    fn raise(&self, error: SourceError) {
+        *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+        self.raised.store(true, Ordering::Release);
+    }
 }
 
 impl Drop for Guard {
@@ -92,14 +99,20 @@ fn look(mut watch: Watch, alarm: &Alarm, on_look: &dyn Fn(&Watched)) {
                     tracing::warn!(code = finding.code, repair = finding.repair, "{}", finding.what);
                 }
                 on_look(&watched);
+                if let Some(partition) = watched.came {
+                    let what = format!(
+                        "the partition {partition} came: begins anew, and tells the rows that it may have brought"
+                    );
+                    alarm.raise(SourceError::Transient(what));
+                    return;
+                }
             }
             // A password that is being changed is met by the next connection of the stream, not by the one that runs.
             Err(SourceError::Halt(finding)) if keeps_out(&finding) => {
                 tracing::warn!(code = finding.code, repair = finding.repair, "{}", finding.what);
             }
             Err(halt @ SourceError::Halt(_)) => {
-                *alarm.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(halt);
-                alarm.raised.store(true, Ordering::Release);
+                alarm.raise(halt);
                 return;
             }
             // The stream meets the same fault, and says so.
@@ -118,9 +131,9 @@ impl Source for Guarded<'_> {
         self.source.hold()
     }
 
-    fn prove(&mut self, stored: Option<Checkpoint>) -> Result<Checkpoint, SourceError> {
+    fn prove(&mut self, stored: Option<Checkpoint>) -> Result<Proven, SourceError> {
         let proven = self.source.prove(stored)?;
-        self.guard = Some(self.set_guard(&proven)?);
+        self.guard = Some(self.set_guard(&proven.checkpoint)?);
         Ok(proven)
     }
 

@@ -5,6 +5,7 @@ pub mod catalog;
 pub mod chunk;
 pub mod clock;
 mod connect;
+mod facts;
 mod follow;
 pub mod guard;
 pub mod pgoutput;

@@ -202,6 +202,7 @@ impl Log {
             mapping: String::new(),
             backfill: None,
             declared: None,
+            leaves: None,
         }
     }
 

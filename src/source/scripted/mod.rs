@@ -12,7 +12,7 @@ use crate::flow::position::Lsn;
 use crate::flow::table::Table;
 use crate::source::postgres::assemble::{AssembleError, Assembler};
 use crate::source::postgres::pgoutput::encode;
-use crate::source::{Distance, Hold, Source, SourceError};
+use crate::source::{Distance, Hold, Proven, Source, SourceError};
 
 mod log;
 #[cfg(test)]
@@ -126,7 +126,7 @@ impl Source for Scripted {
         Ok(Hold::Taken { confirmed_lsn })
     }
 
-    fn prove(&mut self, stored: Option<Checkpoint>) -> Result<Checkpoint, SourceError> {
+    fn prove(&mut self, stored: Option<Checkpoint>) -> Result<Proven, SourceError> {
         let log = lock(&self.log);
         let Some(stored) = stored else {
             return Err(halt("source.slot_without_position", "no position is stored"));
@@ -146,9 +146,12 @@ impl Source for Scripted {
             let what = format!("the log ends at {}, before {position}", log.end_lsn);
             return Err(halt("source.log_behind", what));
         }
-        Ok(Checkpoint {
-            tables: log.tables.clone(),
-            ..stored
+        Ok(Proven {
+            checkpoint: Checkpoint {
+                tables: log.tables.clone(),
+                ..stored
+            },
+            brought: Vec::new(),
         })
     }
 

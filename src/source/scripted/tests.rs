@@ -211,7 +211,7 @@ fn a_position_that_proves_nothing_halts() {
     let end = commit(&log, vec![insert(&table(1, &["id"]), &["1"])]);
     let mut source = held(&log);
     let proven = source.prove(Some(first.clone())).unwrap();
-    assert_eq!(proven.tables["public.t1"].oid, 1);
+    assert_eq!(proven.checkpoint.tables["public.t1"].oid, 1);
     let mut code = |stored| match source.prove(stored) {
         Err(SourceError::Halt(finding)) => finding.code,
         other => panic!("{other:?}"),

@@ -81,6 +81,43 @@ fn a_chunk_is_one_range_of_an_index() {
 }
 
 #[test]
+fn a_part_of_a_table_is_read_without_a_look_into_the_others() {
+    let Some(mut world) = World::new("chunk_part") else {
+        return;
+    };
+    world.run(
+        "CREATE TABLE parts (id int, at date, v text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at); \
+         CREATE TABLE parts_a PARTITION OF parts FOR VALUES FROM ('2024-01-01') TO ('2025-01-01'); \
+         CREATE TABLE parts_b PARTITION OF parts FOR VALUES FROM ('2025-01-01') TO ('2026-01-01') PARTITION BY LIST (id); \
+         CREATE TABLE parts_b1 PARTITION OF parts_b FOR VALUES IN (1); \
+         CREATE TABLE parts_b2 PARTITION OF parts_b DEFAULT",
+    );
+    let whole = planned(&mut world, "parts", &["v"]).unwrap();
+    for leaf in ["parts_a", "parts_b1", "parts_b2"] {
+        let bound = world
+            .admin
+            .row(&format!(
+                "SELECT pg_get_partition_constraintdef('public.{leaf}'::regclass)"
+            ))
+            .unwrap();
+        let plan = ChunkPlan {
+            within: bound.into_iter().next().flatten(),
+            ..whole.clone()
+        };
+        let after = Cursor(vec!["5".to_owned(), "2024-06-01".to_owned()]);
+        for query in [plan.walk(Some(&after), 1000), plan.statement(None, Some(&after))] {
+            let looks = road(&mut world, &query.unwrap());
+            let scans: Vec<&str> = looks.lines().filter(|line| line.contains("Scan")).collect();
+            assert!(
+                scans.iter().all(|scan| scan.contains(&format!(" on {leaf} "))),
+                "{looks}"
+            );
+            assert_eq!(scans.len(), 1, "{looks}");
+        }
+    }
+}
+
+#[test]
 fn rows_are_read_by_a_key_that_the_stream_carries() {
     let Some(mut world) = World::new("chunk_key") else {
         return;

@@ -1,5 +1,6 @@
 //! Old rows: told once, told again, and what operators ask of that.
 
 mod asked;
+mod brought;
 mod changed;
 mod old_rows;

@@ -5,7 +5,7 @@ use rdkafka::message::Message as _;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::{Cause, Finding};
-use crate::flow::checkpoint::Checkpoint;
+use crate::flow::checkpoint::{Checkpoint, Leaves};
 use crate::flow::declaration::Declarations;
 use crate::sink::SinkError;
 use crate::sink::kafka::client::position_topic;
@@ -78,8 +78,10 @@ impl Held {
         let declared = self
             .declared
             .and_then(|value| serde_json::from_slice::<ReadDeclared>(&value).ok());
+        let (declared, leaves) = declared.map_or((None, None), |read| (Some(read.declared), read.leaves));
         Ok(Some(Checkpoint {
-            declared: declared.map(|read| read.declared),
+            declared,
+            leaves,
             ..found
         }))
     }
@@ -118,17 +120,23 @@ fn held(settings: &Settings, end: End, stops: &[&Stop]) -> Result<Held, SinkErro
     Ok(held)
 }
 
-/// The record that says how entities are declared: a position too, for whoever reads every record of the topic as one.
+/// The record that says how entities are declared, and which partitions tables have: a position too, for whoever reads every record of the topic as one.
 #[derive(Serialize)]
 pub(in crate::sink::kafka) struct Declared<'a> {
     #[serde(flatten)]
     at: &'a Checkpoint,
     declared: &'a Declarations,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leaves: Option<&'a Leaves>,
 }
 
 impl<'a> Declared<'a> {
     pub(in crate::sink::kafka) fn of(at: &'a Checkpoint, declared: &'a Declarations) -> Self {
-        Self { at, declared }
+        Self {
+            at,
+            declared,
+            leaves: at.leaves.as_ref(),
+        }
     }
 }
 
@@ -136,6 +144,7 @@ impl<'a> Declared<'a> {
 #[derive(Deserialize)]
 struct ReadDeclared {
     declared: Declarations,
+    leaves: Option<Leaves>,
 }
 
 /// Key of the record that says how entities are declared.

@@ -59,10 +59,10 @@ const ANCESTORS: &str = "SELECT t.oid, n.nspname::text, c.relname::text FROM unn
      JOIN pg_class c ON c.oid = a.relid JOIN pg_namespace n ON n.oid = c.relnamespace \
      WHERE a.relid <> t.oid ORDER BY t.oid, a.height";
 
-const LEAVES: &str = "SELECT r.root, c.oid, n.nspname::text, c.relname::text \
+const PARTITIONS: &str = "SELECT r.root, c.oid, n.nspname::text, c.relname::text, p.isleaf, p.parentrelid::oid, i.xmin::text \
      FROM unnest($1::oid[]) AS r(root), pg_partition_tree(r.root) AS p \
-     JOIN pg_class c ON c.oid = p.relid JOIN pg_namespace n ON n.oid = c.relnamespace \
-     WHERE p.isleaf AND p.relid <> r.root ORDER BY r.root, n.nspname, c.relname";
+     JOIN pg_class c ON c.oid = p.relid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_inherits i ON i.inhrelid = c.oid \
+     WHERE p.relid <> r.root ORDER BY r.root, p.level, n.nspname, c.relname";
 
 const CHECKS: &str = "SELECT k.conrelid, a.attname::text, pg_get_constraintdef(k.oid) FROM pg_constraint k \
      JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1] \
@@ -245,16 +245,27 @@ fn leaves(sql: &mut Sql, tables: &[TableFacts]) -> Result<BTreeMap<u32, Vec<Leaf
         .map(|table| table.oid)
         .collect();
     let mut out: BTreeMap<u32, Vec<Leaf>> = BTreeMap::new();
-    for row in sql.ask(LEAVES, &[&roots])? {
-        let leaf = Leaf {
-            oid: get(&row, 1)?,
-            name: TableName {
-                schema: get(&row, 2)?,
-                name: get(&row, 3)?,
-            },
-            identity: nothing(),
+    // Parents come before their parts.
+    let mut paths: BTreeMap<u32, String> = BTreeMap::new();
+    for row in sql.ask(PARTITIONS, &[&roots])? {
+        let (oid, version): (u32, &str) = (get(&row, 1)?, get(&row, 6)?);
+        let path = match paths.get(&get::<u32>(&row, 5)?) {
+            Some(above) => format!("{version}.{above}"),
+            None => version.to_owned(),
         };
-        out.entry(get(&row, 0)?).or_default().push(leaf);
+        if get(&row, 4)? {
+            let leaf = Leaf {
+                oid,
+                name: TableName {
+                    schema: get(&row, 2)?,
+                    name: get(&row, 3)?,
+                },
+                identity: nothing(),
+                place: format!("{oid}.{path}"),
+            };
+            out.entry(get(&row, 0)?).or_default().push(leaf);
+        }
+        paths.insert(oid, path);
     }
     Ok(out)
 }

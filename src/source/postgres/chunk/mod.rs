@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::backfill::pace::Cost;
 use crate::backfill::snapshot::Snapshot;
-use crate::backfill::target::Target;
+use crate::backfill::target::{Target, Wanted};
 use crate::finding::Finding;
 use crate::flow::catalog::{ColumnFacts, TableFacts};
 use crate::flow::change::CommitTime;
@@ -131,7 +131,10 @@ pub fn target(
 
 impl ChunkPlan {
     /// What the bridge asks for, as it is read.
-    pub(super) fn of(target: &Target, only: Option<&str>) -> Self {
+    pub(super) fn of(wanted: &Wanted<'_>) -> Self {
+        let Wanted {
+            target, only, within, ..
+        } = *wanted;
         let columns = &target.shape.columns;
         let conditions = target.filter.as_deref().into_iter().chain(only);
         Self {
@@ -144,6 +147,7 @@ impl ChunkPlan {
                 entity: target.entity.clone(),
                 all: conditions.map(str::to_owned).collect(),
             },
+            within: within.map(str::to_owned),
         }
     }
 }

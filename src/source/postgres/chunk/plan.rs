@@ -22,6 +22,8 @@ pub struct ChunkPlan {
     pub key: Vec<KeyColumn>,
     /// Which of its rows are read.
     pub conditions: Conditions,
+    /// In which part of it, by the bounds of its partitions: the server looks into no other one.
+    pub within: Option<String>,
 }
 
 /// Which rows of a table are read.
@@ -68,6 +70,7 @@ impl ChunkPlan {
                     .collect(),
                 key,
                 conditions: Conditions::default(),
+                within: None,
             }),
             None => Err(Box::new(no_row_identity(table, among))),
         }
@@ -88,17 +91,15 @@ impl ChunkPlan {
     }
 
     /// The query for the key of the row that is number `rows` of those after `after`, by the index alone: whatever the
-    /// conditions are, so much of the table is passed by, and no more.
+    /// conditions are, so much of the table (or its part) is passed by, and no more.
     ///
     /// # Errors
     /// `backfill.other_key` where `after` was made for a key of another length.
     pub fn walk(&self, after: Option<&Cursor>, rows: usize) -> Result<String, Box<Finding>> {
         let key = self.key_names().join(", ");
-        let beyond = self
-            .compare(">", after)?
-            .map_or(String::new(), |beyond| format!(" WHERE {beyond}"));
+        let all = wherever(self.compare(">", after)?.into_iter().chain(self.within()));
         Ok(format!(
-            "SELECT {key} FROM {}{beyond} ORDER BY {key} OFFSET {} LIMIT 1",
+            "SELECT {key} FROM {}{all} ORDER BY {key} OFFSET {} LIMIT 1",
             self.from(),
             rows.saturating_sub(1)
         ))
@@ -114,12 +115,7 @@ impl ChunkPlan {
         let range = [self.compare(">", after)?, self.compare("<=", upto)?];
         // A comment at a condition's end would swallow what stands behind it.
         let conditions = self.conditions.all.iter().map(|condition| format!("({condition}\n)"));
-        let all: Vec<String> = range.into_iter().flatten().chain(conditions).collect();
-        let all = if all.is_empty() {
-            String::new()
-        } else {
-            format!(" WHERE {}", all.join(" AND "))
-        };
+        let all = wherever(range.into_iter().flatten().chain(self.within()).chain(conditions));
         // The columns are qualified, so that ORDER BY means the table's and not those of the result.
         Ok(format!(
             "SELECT {} FROM {}{all} ORDER BY {}",
@@ -132,6 +128,10 @@ impl ChunkPlan {
     fn from(&self) -> String {
         let only = if self.reach == Reach::Only { "ONLY " } else { "" };
         format!("{only}{} AS t", self.table.quoted())
+    }
+
+    fn within(&self) -> Option<String> {
+        self.within.as_ref().map(|bounds| format!("({bounds})"))
     }
 
     fn key_names(&self) -> Vec<String> {
@@ -189,6 +189,15 @@ pub(super) fn reach(table: &TableFacts) -> Reach {
     } else {
         Reach::Only
     }
+}
+
+/// A WHERE clause of all of these; nothing where there are none.
+fn wherever(all: impl Iterator<Item = String>) -> String {
+    let all: Vec<String> = all.collect();
+    if all.is_empty() {
+        return String::new();
+    }
+    format!(" WHERE {}", all.join(" AND "))
 }
 
 fn qualified(column: &str) -> String {

@@ -126,7 +126,7 @@ impl Readers {
         };
         let ((answer, answers), (end, ends), held) = (bounded(1), bounded(1), Arc::new(()));
         let ask = Ask {
-            plan: ChunkPlan::of(wanted.target, wanted.only),
+            plan: ChunkPlan::of(wanted),
             begin,
             rows_max: wanted.rows_max,
             bytes_max: wanted.bytes_max,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::finding::{Cause, Finding};
 use crate::flow::catalog::{Catalog, Identity, TableFacts, TableKind};
-use crate::flow::checkpoint::{Checkpoint, PublicationMark, TableMark};
+use crate::flow::checkpoint::{Checkpoint, Leaves, PublicationMark, TableMark};
 use crate::flow::position::Lsn;
 use crate::flow::table::{ReplicaIdentity, TableName};
 use crate::source::postgres::proof::Server;
@@ -20,6 +20,8 @@ pub struct Ground {
     pub tables: BTreeMap<String, TableMark>,
     /// Of a partitioned table, the partition whose identity gives least, by the same name.
     pub weakest: BTreeMap<String, TableName>,
+    /// Which partitions they have.
+    pub leaves: Leaves,
     /// Mapped tables in no publication.
     pub outside: Vec<TableName>,
     /// The publications' members by membership, which outlives a table's name.
@@ -33,6 +35,7 @@ impl Ground {
             publications: BTreeMap::new(),
             tables: BTreeMap::new(),
             weakest: BTreeMap::new(),
+            leaves: Leaves::new(),
             outside: Vec::new(),
             members: BTreeMap::new(),
         };
@@ -65,6 +68,13 @@ impl Ground {
                 membership: member.map_or(0, |member| member.oid),
             };
             out.tables.insert(followed.name.to_string(), mark);
+            if table.kind == TableKind::Partitioned {
+                let leaves = table
+                    .leaves
+                    .iter()
+                    .map(|leaf| (leaf.place.clone(), leaf.name.to_string()));
+                out.leaves.insert(followed.name.to_string(), leaves.collect());
+            }
         }
         out
     }
@@ -87,6 +97,7 @@ impl Ground {
             mapping: String::new(),
             backfill: None,
             declared: None,
+            leaves: Some(self.leaves.clone()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::flow::checkpoint::{PublicationMark, TableMark};
+use crate::flow::checkpoint::{Leaves, PublicationMark, TableMark};
 use crate::flow::table::{ReplicaIdentity, TableName};
 use crate::source::postgres::settings::{FollowedTable, Publish, example};
 use crate::source::postgres::slot::healthy;
@@ -24,6 +24,7 @@ fn ground() -> Ground {
         membership: 30,
     };
     Ground {
+        leaves: Leaves::new(),
         publications: BTreeMap::from([("walbridge_shop".to_owned(), publication(20))]),
         tables: BTreeMap::from([("public.ord".to_owned(), mark)]),
         weakest: BTreeMap::new(),

@@ -1,5 +1,7 @@
 //! Whose turn it is, and what may be asked.
 
+mod brought;
+
 use super::*;
 use crate::backfill::target::{KeyColumn, Reach};
 use crate::flow::event::KindId;
@@ -42,6 +44,7 @@ fn checkpoint(lsn: u64) -> Checkpoint {
         mapping: String::new(),
         backfill: None,
         declared: None,
+        leaves: None,
     }
 }
 
