@@ -11,7 +11,7 @@ mod tables;
 mod tests;
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::bridge::batch::Batch;
 use crate::bridge::declared::declare;
@@ -85,13 +85,14 @@ pub struct Works<'a> {
 
 /// Carries changes until it is asked to stop.
 ///
-/// The order at the start is promise 5's: the slot is the lock, so it is taken before the sink fences anybody.
+/// The order at the start is promise 5's: the slot is the lock, so it is taken before the sink fences anybody; and not by who
+/// could not write what it reads.
 ///
 /// # Errors
 /// Whatever ends the run; only the supervisor decides what becomes of it.
 pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, works: Works<'_>) -> Result<(), BridgeError> {
     let (stop, status) = (works.stop, works.status);
-    match hold(source, stop, status)? {
+    match hold((source, sink), stop, status)? {
         Held::Ours => {}
         Held::Stopped => return Ok(()),
         // The mapping was compiled before the wait.
@@ -223,10 +224,22 @@ enum Held {
     Stopped,
 }
 
+/// Between two looks of a bridge that waits whether it still reaches the sink.
+const REACH_EVERY: Duration = Duration::from_secs(20);
+
 /// Waits, ready and cheap, while another bridge of this name holds the slot.
-fn hold<S: Source>(source: &mut S, stop: &AtomicBool, status: &Status) -> Result<Held, BridgeError> {
+fn hold<S: Source, K: Sink>(
+    (source, sink): (&mut S, &mut K),
+    stop: &AtomicBool,
+    status: &Status,
+) -> Result<Held, BridgeError> {
     let mut waited = false;
+    let mut reached: Option<Instant> = None;
     while !stop.load(Ordering::Relaxed) {
+        if reached.is_none_or(|reached| reached.elapsed() > REACH_EVERY) {
+            sink.reach()?;
+            reached = Some(Instant::now());
+        }
         match source.hold()? {
             Hold::Taken { .. } if waited => {
                 tracing::info!("the slot is free: begins with the catalogue as it is now");

@@ -55,6 +55,14 @@ impl Progress {
 /// Hand-over is by bounded buffers: `append` and `commit` wait while the sink is behind by more than its budget,
 /// and report an error of earlier work.
 pub trait Sink {
+    /// Sees whether it can be reached, and changes nothing: a bridge that cannot write anywhere leaves the slot alone.
+    ///
+    /// # Errors
+    /// See [`SinkError`].
+    fn reach(&mut self) -> Result<(), SinkError> {
+        Ok(())
+    }
+
     /// Fences every other writer of this name, then reads the last stored checkpoint.
     ///
     /// # Errors

@@ -17,7 +17,7 @@ fn halts(world: &mut World, code: &str, what: &str) -> Ended {
     let position = world.position();
     let ended = world.ended();
     ended.says(1, code, &[what, "hint: walbridge recover"]);
-    let why = format!("changes committed after {position} may not have been told");
+    let why = format!("changes committed after {position} may not have been told, nor those of the seconds before");
     assert!(ended.err.contains(&why), "{ended}");
     assert_eq!(world.position(), position);
     world.holds(&["1"]);

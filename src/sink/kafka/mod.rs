@@ -3,6 +3,7 @@
 mod anew;
 mod client;
 mod errors;
+mod fence;
 mod partition;
 mod preflight;
 mod producer;
@@ -17,7 +18,6 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender};
-use rdkafka::error::KafkaError;
 use rdkafka::producer::{BaseProducer, Producer as _};
 
 use crate::backfill::sweep::{Found, Rest, Sweep};
@@ -25,8 +25,8 @@ use crate::finding::{Cause, Finding};
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::record::Records;
 use crate::sink::kafka::client::Deliveries;
-use crate::sink::kafka::client::login;
 use crate::sink::kafka::errors::{Call, from_kafka};
+use crate::sink::kafka::fence::{connect, fence};
 use crate::sink::kafka::producer::Worker;
 use crate::sink::kafka::reading::checkpoint::{End, newest};
 use crate::sink::kafka::reading::sweep::Search;
@@ -44,12 +44,6 @@ pub use preflight::preflight;
 pub use reading::checkpoint::newest_of_ours;
 pub use shared::Stop;
 pub use topics::{How, Moved, create_topics, moved};
-
-/// How long becoming the only producer may take.
-const INIT_MAX: Duration = Duration::from_secs(30);
-
-/// A step of it: how soon a stop is noticed.
-const INIT_STEP: Duration = Duration::from_millis(500);
 
 /// How long the first commit may take.
 const OPEN_MAX: Duration = Duration::from_secs(30);
@@ -71,6 +65,8 @@ pub struct Kafka {
     settings: Arc<Settings>,
     nonce: String,
     stop: Stop,
+    /// Made by `reach`, taken by `recover`.
+    reached: Option<BaseProducer<Deliveries>>,
     /// Made by `recover`, taken by `open`.
     ready: Option<BaseProducer<Deliveries>>,
     line: Option<Line>,
@@ -110,6 +106,7 @@ impl Kafka {
             settings: Arc::new(settings),
             nonce,
             stop: Stop::default(),
+            reached: None,
             ready: None,
             line: None,
             search: None,
@@ -200,32 +197,6 @@ impl Kafka {
         Ok(())
     }
 
-    fn init(&self, producer: &BaseProducer<Deliveries>) -> Result<(), SinkError> {
-        let begun = Instant::now();
-        // Connects: without a connection librdkafka looks again for one to ask for its id only after 500 ms
-        // (`rd_kafka_idemp_pid_timer_restart`). What is wrong with it the loop finds out.
-        drop(producer.client().fetch_metadata(None, INIT_STEP));
-        loop {
-            self.stop.check()?;
-            match producer.init_transactions(INIT_STEP) {
-                Ok(()) => return Ok(()),
-                // Also while the coordinator starts: the same call goes on.
-                Err(KafkaError::Transaction(error)) if error.is_retriable() && begun.elapsed() < INIT_MAX => {
-                    producer.poll(Duration::ZERO);
-                    producer.context().trouble().is_certain()?;
-                    std::thread::sleep(Duration::from_millis(20));
-                }
-                Err(error) => {
-                    return Err(from_kafka(
-                        Call::Init,
-                        &error,
-                        &format!("walbridge.{}", self.settings.name),
-                    ));
-                }
-            }
-        }
-    }
-
     /// Waits until the first commit is answered, and reads it back.
     fn opened(&self, checkpoint: &Checkpoint) -> Result<(), SinkError> {
         let begun = Instant::now();
@@ -261,16 +232,11 @@ impl Kafka {
         self.line = None;
         self.search = None;
         self.ready = None;
-        self.stop.check()?;
-        let fault = |error| from_kafka(Call::Client, &error, &self.settings.brokers);
-        let producer: BaseProducer<Deliveries> = client::producer(&self.settings)?
-            .create_with_context(Deliveries::of(&self.settings))
-            .map_err(fault)?;
-        login::give(producer.client().native_ptr(), self.settings.oauth_token.as_ref())?;
-        self.init(&producer).map_err(|error| {
-            producer.poll(Duration::ZERO);
-            producer.context().trouble().explain(error)
-        })?;
+        let producer = match self.reached.take() {
+            Some(producer) => producer,
+            None => connect(&self.settings, &self.stop)?,
+        };
+        fence(&producer, &self.settings, &self.stop)?;
         self.ready = Some(producer);
         Ok(())
     }
@@ -310,6 +276,12 @@ impl Kafka {
 }
 
 impl Sink for Kafka {
+    fn reach(&mut self) -> Result<(), SinkError> {
+        self.reached = None;
+        self.reached = Some(connect(&self.settings, &self.stop)?);
+        Ok(())
+    }
+
     fn recover(&mut self) -> Result<Option<Checkpoint>, SinkError> {
         // First the fence, then the position: else an earlier instance could still store a newer one.
         self.fence()?;

@@ -116,16 +116,26 @@ impl Bridge {
 
     /// Waits until an orchestrator would call it ready, and it is in this state.
     pub(crate) fn await_ready(&mut self, state: &str) -> &mut Self {
-        self.await_word("http=");
-        let said = self.said();
-        let (_, after) = said.split_once("http=").unwrap();
-        let address = after.split_whitespace().next().unwrap().to_owned();
+        let address = self.address();
         until(state, || {
             let ended = self.child.try_wait().unwrap();
             assert!(ended.is_none(), "it ended:\n{}", self.said());
             get(&address, "/readyz").starts_with("HTTP/1.1 200") && get(&address, "/status").contains(state)
         });
         self
+    }
+
+    /// What it says to an orchestrator that asks whether it is ready.
+    pub(crate) fn readiness(&mut self) -> String {
+        get(&self.address(), "/readyz")
+    }
+
+    /// Where it answers.
+    fn address(&mut self) -> String {
+        self.await_word("http=");
+        let said = self.said();
+        let (_, after) = said.split_once("http=").unwrap();
+        after.split_whitespace().next().unwrap().to_owned()
     }
 
     /// Waits until it ends by itself.

@@ -62,7 +62,7 @@ const ANCESTORS: &str = "SELECT t.oid, n.nspname::text, c.relname::text FROM unn
 const PARTITIONS: &str = "SELECT r.root, c.oid, n.nspname::text, c.relname::text, p.isleaf, p.parentrelid::oid, i.xmin::text \
      FROM unnest($1::oid[]) AS r(root), pg_partition_tree(r.root) AS p \
      JOIN pg_class c ON c.oid = p.relid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_inherits i ON i.inhrelid = c.oid \
-     WHERE p.relid <> r.root ORDER BY r.root, p.level, n.nspname, c.relname";
+     WHERE p.relid <> r.root ORDER BY p.level";
 
 const CHECKS: &str = "SELECT k.conrelid, a.attname::text, pg_get_constraintdef(k.oid) FROM pg_constraint k \
      JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1] \
@@ -266,6 +266,9 @@ fn leaves(sql: &mut Sql, tables: &[TableFacts]) -> Result<BTreeMap<u32, Vec<Leaf
             out.entry(get(&row, 0)?).or_default().push(leaf);
         }
         paths.insert(oid, path);
+    }
+    for leaves in out.values_mut() {
+        leaves.sort_by(|one, other| one.name.cmp(&other.name));
     }
     Ok(out)
 }

@@ -148,7 +148,8 @@ const AGAIN: &str = "walbridge recover -c FILE";
 fn lost(stored: &Checkpoint, code: &'static str, what: String, repair: impl Into<String>) -> Finding {
     Finding::error(Cause::Surroundings, code, what)
         .because(format!(
-            "changes committed after {} may not have been told",
+            "changes committed after {} may not have been told, nor those of the seconds before, where a bridge ran on until it \
+             noticed",
             stored.commit_end_lsn
         ))
         .repair(repair)
