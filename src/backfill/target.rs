@@ -97,6 +97,8 @@ pub struct Wanted<'a> {
     pub only: Option<&'a str>,
     /// Only this part of the table, by the bounds of its partitions; none: all of it.
     pub within: Option<&'a str>,
+    /// Not behind this key; none: the chunk says which one is the table's last.
+    pub upto: Option<&'a [String]>,
     /// At most so many rows.
     pub rows_max: usize,
     /// At most so many bytes, but for a single row.
@@ -127,6 +129,8 @@ pub struct Rows {
     pub after: Option<Vec<String>>,
     /// The key where the next one begins; none: the table ends here.
     pub next: Option<Vec<String>>,
+    /// The last key of the table; none: it has none, or [`Wanted::upto`] said so.
+    pub last: Option<Vec<String>>,
     /// What it cost to read them.
     pub cost: Cost,
 }

@@ -164,6 +164,7 @@ mod tests {
             standing: Standing::Complete,
             only: None,
             within: None,
+            upto: None,
             on_gone: OnGone::Reconcile,
             began: String::new(),
             pace: Pace::Going,

@@ -66,6 +66,7 @@ pub(crate) fn tell(dice: &mut Dice, ever: &[Vec<Told>], (target, first): (&Targe
         standing: Standing::After(None),
         only: None,
         within: None,
+        upto: None,
         on_gone: OnGone::Reconcile,
         began: String::from_utf8(began.text().to_vec()).expect("a text"),
         pace: Pace::Going,

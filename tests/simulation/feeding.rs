@@ -47,6 +47,8 @@ pub(crate) struct Asked {
     after: Option<Vec<String>>,
     /// Where it will end, if all goes well: known before it is read, since the next one begins there.
     upto: Option<Vec<String>>,
+    /// The last key that is wanted at all.
+    bound: Option<Vec<String>>,
     rows_max: usize,
     told_before: u64,
     reading: Stage,
@@ -94,7 +96,8 @@ impl Feeding<'_> {
     fn read(&mut self, asked: &Asked) -> Rows {
         let (snapshot, table, horizon) = self.snapshot();
         let behind = |key: &String| asked.after.as_ref().is_none_or(|after| after[0] < *key);
-        let inside = |key: &String| asked.upto.as_ref().is_none_or(|upto| *key <= upto[0]);
+        let upto = asked.upto.as_ref().or(asked.bound.as_ref());
+        let inside = |key: &String| upto.is_none_or(|upto| *key <= upto[0]);
         let held: Vec<(&String, &Values)> = table.iter().filter(|(key, _)| behind(key) && inside(key)).collect();
         let cut = if held.len() > 1 && self.dice.one_in(8) {
             1
@@ -120,6 +123,10 @@ impl Feeding<'_> {
                     .collect(),
             },
             read_at: CommitTime(1_000_000),
+            last: match &asked.bound {
+                Some(_) => None,
+                None => table.keys().next_back().map(|key| vec![key.clone()]),
+            },
             cost: Cost {
                 rows_max: asked.rows_max,
                 rows: found.len(),
@@ -186,7 +193,8 @@ impl Source for Feeding<'_> {
         let (_, table, _) = self.snapshot();
         let upto = after.as_ref().and_then(|after| {
             let behind = |key: &&String| after.as_ref().is_none_or(|after| after[0] < **key);
-            table.keys().filter(behind).nth(wanted.rows_max - 1)
+            let inside = |key: &&String| wanted.upto.is_none_or(|upto| **key <= upto[0]);
+            table.keys().filter(behind).filter(inside).nth(wanted.rows_max - 1)
         });
         let upto = upto.map(|key| vec![key.clone()]);
         self.chunks.push_back(Asked {
@@ -198,6 +206,7 @@ impl Source for Feeding<'_> {
             },
             after: after.flatten(),
             upto,
+            bound: wanted.upto.map(<[String]>::to_vec),
             rows_max: wanted.rows_max,
             told_before: wanted.told_before,
         });

@@ -85,6 +85,7 @@ impl Source for Ordered<'_> {
             },
             read_at: CommitTime(1_000_000),
             after: (self.chunks > 1).then(|| key(self.chunks - 1)),
+            last: None,
             next: (self.chunks < 3).then(|| key(self.chunks)),
             cost: Cost {
                 rows_max: 3,

@@ -199,6 +199,14 @@ impl<'t> Ledger<'t> {
         }
     }
 
+    /// The last row that a snapshot saw, where nothing is known of it yet: no earlier one saw another behind it that the
+    /// stream does not tell.
+    pub fn ends_with(&mut self, entity: &str, last: Option<Vec<String>>) {
+        if let Some(known) = self.progress.entities.get_mut(entity) {
+            known.upto = known.upto.take().or(last);
+        }
+    }
+
     /// It is not told to its end.
     pub fn cancel(&mut self, entity: &str) {
         if let Some(known) = self.progress.entities.get_mut(entity) {
@@ -245,6 +253,7 @@ impl<'t> Ledger<'t> {
             standing: Standing::After(None),
             only,
             within: None,
+            upto: None,
             on_gone,
             began: match on_gone {
                 OnGone::Keep => String::new(),

@@ -49,6 +49,7 @@ impl Turns<'_> {
                 self.tell(target, (&rows, read.read_at), (desk, &mut scribe))?;
                 let told = u64::try_from(rows.len()).unwrap_or(u64::MAX);
                 scribe.tally.old_rows(&target.entity, told);
+                self.ledger.ends_with(&target.entity, read.last);
                 self.advance(target, told, read.next);
                 self.mark_end(target, (batch, encoder));
                 let coming = if self.turn.is_some() {
@@ -98,6 +99,7 @@ impl Turns<'_> {
                 begin,
                 only: generation.only.as_deref(),
                 within: generation.within.as_deref(),
+                upto: generation.upto.as_deref(),
                 rows_max,
                 bytes_max: self.pace.bytes(),
                 told_before: self.recent.ask(),

@@ -36,6 +36,10 @@ pub struct Generation {
     /// In which part of the table, as the server says it: partitions that came; none: all of it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub within: Option<String>,
+    /// Key of the last row that was there when its first ones were read, as text: what comes behind it the stream tells, so
+    /// that a telling ends however fast a table grows; none: not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upto: Option<Vec<String>>,
     /// What becomes of keys in the topic whose rows are gone.
     #[serde(default, skip_serializing_if = "OnGone::is_keep")]
     pub on_gone: OnGone,

@@ -53,7 +53,28 @@ fn a_chunk_is_one_range_of_an_index() {
             },
             ..plan.clone()
         };
+        let last = road(&mut world, &plan.last());
+        assert!(
+            last.contains("Index Only Scan Backward using") && !last.contains("Sort"),
+            "{last}"
+        );
+        let bounded = ChunkPlan {
+            bound: Some(to.clone()),
+            ..plan.clone()
+        };
         for after in [None, Some(&from)] {
+            for asked in [bounded.walk(after, 1000), bounded.statement(after, None)] {
+                let looks = road(&mut world, &asked.unwrap());
+                let held = looks
+                    .lines()
+                    .find(|line| line.contains("Index Cond"))
+                    .unwrap_or_default();
+                let bounds = 1 + usize::from(after.is_some());
+                assert!(
+                    held.matches(['<', '>']).count() == bounds && !looks.contains("Filter"),
+                    "{looks}"
+                );
+            }
             let walk = road(&mut world, &plan.walk(after, 1000).unwrap());
             assert!(
                 walk.contains("Index Only Scan using") && !walk.contains("Sort"),

@@ -3,4 +3,5 @@
 mod asked;
 mod brought;
 mod changed;
+mod growing;
 mod old_rows;

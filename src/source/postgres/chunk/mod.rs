@@ -43,6 +43,8 @@ pub struct ReadChunk {
     pub table: Columns,
     /// Where the next chunk begins; none where the table ended.
     pub next: Option<Cursor>,
+    /// The table's last row; none: it has none, or the plan has a bound.
+    pub last: Option<Cursor>,
     /// What it cost.
     pub cost: Cost,
 }
@@ -133,7 +135,11 @@ impl ChunkPlan {
     /// What the bridge asks for, as it is read.
     pub(super) fn of(wanted: &Wanted<'_>) -> Self {
         let Wanted {
-            target, only, within, ..
+            target,
+            only,
+            within,
+            upto,
+            ..
         } = *wanted;
         let columns = &target.shape.columns;
         let conditions = target.filter.as_deref().into_iter().chain(only);
@@ -148,6 +154,7 @@ impl ChunkPlan {
                 all: conditions.map(str::to_owned).collect(),
             },
             within: within.map(str::to_owned),
+            bound: upto.map(|key| Cursor(key.to_vec())),
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct ChunkPlan {
     pub conditions: Conditions,
     /// In which part of it, by the bounds of its partitions: the server looks into no other one.
     pub within: Option<String>,
+    /// The last row that is read; none: the table's last.
+    pub bound: Option<Cursor>,
 }
 
 /// Which rows of a table are read.
@@ -71,6 +73,7 @@ impl ChunkPlan {
                 key,
                 conditions: Conditions::default(),
                 within: None,
+                bound: None,
             }),
             None => Err(Box::new(no_row_identity(table, among))),
         }
@@ -97,12 +100,26 @@ impl ChunkPlan {
     /// `backfill.other_key` where `after` was made for a key of another length.
     pub fn walk(&self, after: Option<&Cursor>, rows: usize) -> Result<String, Box<Finding>> {
         let key = self.key_names().join(", ");
-        let all = wherever(self.compare(">", after)?.into_iter().chain(self.within()));
+        let range = [self.compare(">", after)?, self.compare("<=", self.bound.as_ref())?];
+        let all = wherever(range.into_iter().flatten().chain(self.within()));
         Ok(format!(
             "SELECT {key} FROM {}{all} ORDER BY {key} OFFSET {} LIMIT 1",
             self.from(),
             rows.saturating_sub(1)
         ))
+    }
+
+    /// The query for the key of the last row.
+    pub fn last(&self) -> String {
+        let key = self.key_names();
+        let backwards: Vec<String> = key.iter().map(|column| format!("{column} DESC")).collect();
+        format!(
+            "SELECT {} FROM {}{} ORDER BY {} LIMIT 1",
+            key.join(", "),
+            self.from(),
+            wherever(self.within().into_iter()),
+            backwards.join(", ")
+        )
     }
 
     /// The query for the rows after `after` and up to `upto` that meet the conditions, in the key's order: first
@@ -112,6 +129,7 @@ impl ChunkPlan {
     /// As [`ChunkPlan::walk`].
     pub fn statement(&self, after: Option<&Cursor>, upto: Option<&Cursor>) -> Result<String, Box<Finding>> {
         let columns: Vec<String> = self.read_columns().map(qualified).collect();
+        let upto = upto.or(self.bound.as_ref());
         let range = [self.compare(">", after)?, self.compare("<=", upto)?];
         // A comment at a condition's end would swallow what stands behind it.
         let conditions = self.conditions.all.iter().map(|condition| format!("({condition}\n)"));

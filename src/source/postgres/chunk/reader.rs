@@ -127,10 +127,15 @@ impl ChunkReader {
                 rows: Vec::new(),
                 table: Columns::Altered,
                 next: after.cloned(),
+                last: None,
                 cost,
             });
         }
         let upto = last_key(sql.simple(&walk)?)?;
+        let last = match &plan.bound {
+            Some(_) => None,
+            None => last_key(sql.simple(&plan.last())?)?,
+        };
         ends(upto.as_ref());
         let statement = plan.statement(after, upto.as_ref()).map_err(SourceError::Halt)?;
         let mut gathered = Gathered::new(plan, bytes_max);
@@ -154,6 +159,7 @@ impl ChunkReader {
             rows: ended.rows,
             table: Columns::AsPlanned,
             next: ended.next,
+            last,
             cost,
         })
     }

@@ -86,7 +86,7 @@ enum End {
 enum Answer {
     Read {
         after: Option<Cursor>,
-        chunk: ReadChunk,
+        chunk: Box<ReadChunk>,
     },
     /// The one before it was the last.
     Nothing,
@@ -187,6 +187,7 @@ impl Readers {
             read_at: read.read_at,
             after: after.map(|cursor| cursor.0),
             next: read.next.map(|cursor| cursor.0),
+            last: read.last.map(|cursor| cursor.0),
             cost: read.cost,
         }))
     }
@@ -251,7 +252,10 @@ fn insist((settings, strain): (&Settings, &Strain), hand: &mut Hand, mut ask: As
             Err(SourceError::Halt(finding)) if keeps_out(finding) => finding.to_string(),
             Ok(_) | Err(SourceError::Halt(_)) => {
                 // Nobody may want it any more.
-                drop(ask.answer.send(read.map(|chunk| Answer::Read { after, chunk })));
+                drop(ask.answer.send(read.map(|chunk| Answer::Read {
+                    after,
+                    chunk: Box::new(chunk),
+                })));
                 return;
             }
         };
