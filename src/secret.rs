@@ -128,6 +128,9 @@ impl SecretError {
                 "keep the secret there alone, as text in one line; one line break at its end is no part of it"
                     .to_owned()
             }
+            Self::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::InvalidData => {
+                "keep the secret there as text in UTF-8".to_owned()
+            }
             Self::Unreadable { .. } => "put the file there, and let the user that walbridge runs as read it".to_owned(),
             Self::Command { program, .. } => {
                 format!("run {program} by hand, as the user that walbridge runs as: it is to print the secret and end")
@@ -267,6 +270,16 @@ mod tests {
             error.to_string().ends_with("pw holds no secret: it is empty"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_not_looked_for_elsewhere() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pw");
+        let repair = |path: PathBuf| Secret::File(path).read().unwrap_err().repair();
+        assert!(repair(path.clone()).contains("put the file there"));
+        std::fs::write(&path, b"hunter\xff\n").unwrap();
+        assert!(repair(path).contains("text in UTF-8"));
     }
 
     #[test]

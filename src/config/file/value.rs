@@ -22,7 +22,14 @@ impl<'a> Node<'a> {
             DeValue::Table(_) => "a table",
         };
         let what = format!("{} must be {wanted}, not {found}", self.path());
-        report.push(self.error("config.wrong_type", what));
+        let finding = self.error("config.wrong_type", what);
+        report.push(match (wanted, found) {
+            ("a string", "a list") if self.path().ends_with(".brokers") => {
+                finding.repair("one string, with commas between several: brokers = \"one:9092,two:9092\"")
+            }
+            ("a list", "a string") => finding.repair("square brackets around it: [\"…\"]"),
+            _ => finding,
+        });
     }
 
     /// The value as TOML has it.

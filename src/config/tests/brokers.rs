@@ -37,3 +37,27 @@ fn hosts_and_addresses_are_brokers() {
         assert_eq!(good(&GOOD.replace("kafka-1:9092", brokers)).kafka.brokers, brokers);
     }
 }
+
+#[test]
+fn a_list_and_a_string_are_not_taken_for_each_other() {
+    for (good, written, repair) in [
+        (
+            "\"kafka-1:9092\"",
+            "[\"one:9092\", \"two:9092\"]",
+            "with commas between several: brokers = \"one:9092,two:9092\"",
+        ),
+        (
+            "[bridge]",
+            "[bridge]\ninclude = \"more/*.toml\"",
+            "square brackets around it",
+        ),
+    ] {
+        let (findings, drawn) = bad(good, written);
+        assert!(
+            findings
+                .iter()
+                .any(|one| one.repair.as_deref().is_some_and(|said| said.contains(repair))),
+            "{drawn}"
+        );
+    }
+}

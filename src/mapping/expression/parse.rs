@@ -25,6 +25,20 @@ pub fn parses(text: &str) -> Result<(), ExpressionError> {
     Source::parse(text).map(drop)
 }
 
+/// What the parser says, without all that it would have taken in SQL as a whole.
+fn plain(message: &str) -> String {
+    let Some((wanted, found)) = message
+        .strip_prefix("expected: ")
+        .and_then(|said| said.split_once(", found: "))
+    else {
+        return message.to_owned();
+    };
+    if wanted.ends_with(" after IS") {
+        return format!("expected [NOT] NULL, TRUE, FALSE or DISTINCT FROM after IS, found {found}");
+    }
+    format!("expected {wanted}, found {found}")
+}
+
 /// A text and where its lines begin.
 #[derive(Debug)]
 pub(super) struct Source<'t> {
@@ -104,7 +118,7 @@ impl<'t> Source<'t> {
             None => message,
         };
         ExpressionError {
-            message,
+            message: plain(&message),
             span: place,
             hint: None,
         }

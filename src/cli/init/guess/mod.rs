@@ -75,7 +75,7 @@ const SECRET: [&str; 9] = [
     "pw", "pwd", "passwd", "password", "hash", "salt", "secret", "token", "pin",
 ];
 
-const DELETED: [&str; 18] = [
+const DELETED: [&str; 21] = [
     "del",
     "deleted",
     "deletion",
@@ -84,6 +84,9 @@ const DELETED: [&str; 18] = [
     "lkz",
     "loekz",
     "lvm",
+    "lvd",
+    "lvorm",
+    "loevm",
     "removed",
     "void",
     "voided",

@@ -87,7 +87,7 @@ const NAMES: [&str; 12] = [
 ];
 
 /// What stands before a person's name, or follows from it; of other things it is something else.
-const ADDRESSED: [&str; 10] = [
+const ADDRESSED: [&str; 11] = [
     "title",
     "titel",
     "titre",
@@ -95,6 +95,7 @@ const ADDRESSED: [&str; 10] = [
     "salutation",
     "civilite",
     "gender",
+    "geschl",
     "geschlecht",
     "sex",
     "sexe",

@@ -181,9 +181,18 @@ impl<'b> Builder<'b> {
             found => found,
         };
         let leaf = found.map_err(|message| {
-            let folding = !of_field && written != name.value;
-            let hint = "SQL folds names to lower case: write the name in double quotes to keep its capitals";
-            self.error(place, message, folding.then_some(hint))
+            let may_be_text = qualifier.is_none() && !message.contains("nearest");
+            let text = may_be_text.then(|| format!("a text stands in single quotes: '{}'", name.value));
+            let folds = (!of_field && written != name.value).then(|| {
+                let name = &name.value;
+                format!("SQL folds names to lower case: a column with capitals is written in double quotes: \"{name}\"")
+            });
+            let hint: Vec<String> = text.into_iter().chain(folds).collect();
+            self.error(
+                place,
+                message,
+                Some(hint.join("; ").as_str()).filter(|hint| !hint.is_empty()),
+            )
         })?;
         self.slots.push(leaf.slot);
         let kind = Kind::of(&leaf.sql_type);

@@ -6,8 +6,21 @@ use crate::mapping::expression::Expression;
 /// Text, the part that is meant, a part of the message, a part of the hint.
 const REFUSED: &[(&str, &str, &str, &str)] = &[
     ("i = foo(1)", "foo(1)", "unknown function \"foo\"", "known are trim"),
-    ("i = 1 and x = 2", "x", "unknown column \"x\"", ""),
-    ("i =", "", "expected: an expression", ""),
+    ("i = 1 and x = 2", "x", "unknown column \"x\"", "single quotes: 'x'"),
+    (
+        "s = RE",
+        "RE",
+        "unknown column \"re\"",
+        "single quotes: 'RE'; SQL folds",
+    ),
+    ("s = \"RE\"", "\"RE\"", "unknown column \"RE\"", "single quotes: 'RE'"),
+    ("i =", "", "expected an expression, found", ""),
+    (
+        "i is nul",
+        "nul",
+        "expected [NOT] NULL, TRUE, FALSE or DISTINCT FROM after IS, found nul",
+        "",
+    ),
     (
         "i = 1 garbage",
         "garbage",

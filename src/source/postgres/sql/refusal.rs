@@ -157,7 +157,7 @@ pub(crate) fn refusal(state: &str, message: &str) -> SourceError {
         "42501" => finding(
             "source.privilege_missing",
             "grant the role of `url` in [source] the right (walbridge check -c FILE says which); for \
-             setup, name one that has it with --as URL",
+             setup and recover, name one that has it with --as URL",
         ),
         "25006" => finding("source.read_only", "connect to the primary"),
         _ if state.starts_with("42") || state.starts_with("0A") => finding(
