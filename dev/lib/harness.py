@@ -61,7 +61,8 @@ class Run:
         self.bridge.setup(url)
         self.promised = promised.of_types(self.bridge.config)
         self.reader = Reader(kafka.address(), show)
-        self.witness = Witness(url, SLOT, self.reader)
+        # As what watches a server does, from another database: it is nobody at work beside old rows.
+        self.witness = Witness(postgres.url(), SLOT, self.reader)
         with psycopg.connect(url, autocommit=True) as connection:
             self.begin = self.witness.acknowledged(connection)
         self.writers: list[Writer] = []

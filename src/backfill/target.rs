@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::backfill::pace::Cost;
+use crate::backfill::pace::{Cost, Haste};
 use crate::finding::Finding;
 use crate::flow::change::CommitTime;
 use crate::flow::event::KindId;
@@ -99,6 +99,8 @@ pub struct Wanted<'a> {
     pub within: Option<&'a str>,
     /// Not behind this key; none: the chunk says which one is the table's last.
     pub upto: Option<&'a [String]>,
+    /// Whether it is read without regard to others at work.
+    pub haste: Haste,
     /// At most so many rows.
     pub rows_max: usize,
     /// At most so many bytes, but for a single row.

@@ -25,6 +25,9 @@ const SHARE: usize = 4;
 /// However long a chunk takes, it holds so many rows: on a server that is busy all over it takes long even without any.
 const ROWS_MIN: usize = 100;
 
+/// For each row that comes into the table meanwhile so many are told: else a busy table would never be told to its end.
+const AHEAD: u64 = 2;
+
 /// What may be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -63,6 +66,15 @@ pub enum Others {
     Quiet,
 }
 
+/// Whether a chunk is read as if nobody else was at work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Haste {
+    /// It is: the telling falls behind what comes.
+    Yes,
+    /// It is not.
+    No,
+}
+
 /// Whether a chunk ends before its rows do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cut {
@@ -83,6 +95,10 @@ pub struct Pace {
     /// From when on the limits allow another chunk.
     rows_free: Option<Duration>,
     bytes_free: Option<Duration>,
+    /// Rows that came since the last chunk was there.
+    grown: u64,
+    /// Rows that are to be told before the telling is ahead of what came.
+    owed: u64,
 }
 
 impl Pace {
@@ -94,12 +110,15 @@ impl Pace {
             row_bytes: None,
             rows_free: None,
             bytes_free: None,
+            grown: 0,
+            owed: 0,
         }
     }
 
     /// Other rows are read from here on, of which nothing is known; what was read before counts.
     pub fn begin_anew(&mut self) {
         (self.rows, self.row_bytes) = (Self::first_rows(self.limits), None);
+        (self.grown, self.owed) = (0, 0);
     }
 
     fn first_rows(limits: Limits) -> usize {
@@ -147,8 +166,21 @@ impl Pace {
         charge(&mut self.rows_free, now, (rows, self.limits.rows_per_second));
     }
 
+    /// A row came that the stream told.
+    pub fn grew(&mut self) {
+        self.grown = self.grown.saturating_add(1);
+    }
+
+    /// How the next chunk is read.
+    pub fn haste(&self) -> Haste {
+        if self.owed > 0 { Haste::Yes } else { Haste::No }
+    }
+
     /// A chunk is there.
     pub fn read(&mut self, now: Duration, cost: &Cost) {
+        let told = u64::try_from(cost.rows).unwrap_or(u64::MAX);
+        let owed = self.owed.saturating_add(self.grown.saturating_mul(AHEAD));
+        (self.grown, self.owed) = (0, owed.saturating_sub(told));
         let bytes = u64::try_from(cost.bytes).unwrap_or(u64::MAX);
         charge(&mut self.bytes_free, now, (bytes, self.limits.bytes_per_second));
         if let Some(row_bytes) = cost.bytes.checked_div(cost.rows) {

@@ -52,6 +52,25 @@ fn chunks_are_small_beside_others_and_never_tiny() {
     assert_eq!(pace.rows(), ROWS_MIN);
 }
 
+#[test]
+fn a_table_that_grows_is_told_twice_as_fast() {
+    let mut pace = Pace::new(FREE);
+    let mut read = |came: usize, rows: usize| {
+        (0..came).for_each(|_| pace.grew());
+        pace.read(Duration::ZERO, &cost(rows, 10));
+        pace.haste()
+    };
+    assert_eq!(read(0, 100), Haste::No);
+    assert_eq!(read(50, 100), Haste::No);
+    assert_eq!(read(200, 100), Haste::Yes);
+    // It is owed until it is told, also where little comes meanwhile.
+    assert_eq!(read(0, 200), Haste::Yes);
+    assert_eq!(read(25, 150), Haste::No);
+    assert_eq!(read(1, 0), Haste::Yes);
+    pace.begin_anew();
+    assert_eq!(pace.haste(), Haste::No, "another table");
+}
+
 /// Reads for so long, and gives rows, bytes and chunks that were read, and the most rows of a second.
 fn read_for(limits: Limits, seconds: u64, row_bytes: usize) -> (usize, usize, usize, usize) {
     let mut pace = Pace::new(limits);

@@ -100,6 +100,7 @@ impl Turns<'_> {
                 only: generation.only.as_deref(),
                 within: generation.within.as_deref(),
                 upto: generation.upto.as_deref(),
+                haste: self.pace.haste(),
                 rows_max,
                 bytes_max: self.pace.bytes(),
                 told_before: self.recent.ask(),

@@ -1,7 +1,7 @@
 //! Which rows the stream tells: a chunk that was read before leaves them out.
 
 use crate::backfill::target::{Target, row_name};
-use crate::bridge::old::{Remembers, Turns};
+use crate::bridge::old::{Remembers, Turn, Turns};
 use crate::flow::cell::{Cell, CellSpan};
 use crate::flow::change::{Change, OldTuple, Tuple};
 use crate::flow::record::Records;
@@ -24,6 +24,10 @@ impl Turns<'_> {
         self.look_away(told, records);
         if self.remembers == Remembers::No {
             return;
+        }
+        let comes = |turn: Turn| told.iter().any(|span| span.kind == turn.state);
+        if matches!(change, Change::Insert { .. }) && self.turn.is_some_and(comes) {
+            self.pace.grew();
         }
         let (old, new) = change.sides();
         let old = match &old {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded, unbounded};
 
 use crate::backfill::Chunk;
+use crate::backfill::pace::{Haste, Others};
 use crate::backfill::target::{Begin, Reading, Rows, Wanted};
 use crate::flow::event::KindId;
 use crate::flow::table::TableName;
@@ -59,6 +60,7 @@ enum Chosen {
 struct Ask {
     plan: ChunkPlan,
     begin: Where,
+    haste: Haste,
     rows_max: usize,
     bytes_max: usize,
     answer: Sender<Result<Answer, SourceError>>,
@@ -128,6 +130,7 @@ impl Readers {
         let ask = Ask {
             plan: ChunkPlan::of(wanted),
             begin,
+            haste: wanted.haste,
             rows_max: wanted.rows_max,
             bytes_max: wanted.bytes_max,
             answer,
@@ -272,8 +275,8 @@ fn insist((settings, strain): (&Settings, &Strain), hand: &mut Hand, mut ask: As
     }
 }
 
-/// Reads a chunk: after a rest where the one before it was read beside others at work, and after a pause where the
-/// database suffers.
+/// Reads a chunk: after a rest where the one before it was read beside others at work, unless that is too slow, and after a
+/// pause where the database suffers.
 fn read(
     (settings, strain): (&Settings, &Strain),
     hand: &mut Hand,
@@ -285,8 +288,14 @@ fn read(
         Some(connected) => connected,
         none => none.insert(ChunkReader::connect(settings)?),
     };
-    ask.wait(hand.free_at)?;
+    if ask.haste == Haste::No {
+        ask.wait(hand.free_at)?;
+    }
     let Look { sign, others } = connected.look()?;
+    let others = match ask.haste {
+        Haste::Yes => Others::Quiet,
+        Haste::No => others,
+    };
     let now = Instant::now();
     ask.wait(now + strain.pause(sign, now))?;
     let limits = (ask.rows_max, ask.bytes_max);
