@@ -95,10 +95,10 @@ pub struct Wanted<'a> {
     pub begin: Begin<'a>,
     /// Only rows for which this holds; none: all.
     pub only: Option<&'a str>,
-    /// Only this part of the table, by the bounds of its partitions; none: all of it.
-    pub within: Option<&'a str>,
+    /// Only these partitions, by OID; none: all of the table.
+    pub within: &'a [u32],
     /// Not behind this key; none: the chunk says which one is the table's last.
-    pub upto: Option<&'a [String]>,
+    pub last: Option<&'a [String]>,
     /// Whether it is read without regard to others at work.
     pub haste: Haste,
     /// At most so many rows.
@@ -131,7 +131,7 @@ pub struct Rows {
     pub after: Option<Vec<String>>,
     /// The key where the next one begins; none: the table ends here.
     pub next: Option<Vec<String>>,
-    /// The last key of the table; none: it has none, or [`Wanted::upto`] said so.
+    /// The last key of the table; none: it has none, or [`Wanted::last`] said so.
     pub last: Option<Vec<String>>,
     /// What it cost to read them.
     pub cost: Cost,

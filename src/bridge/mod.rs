@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use crate::bridge::batch::Batch;
 use crate::bridge::declared::declare;
-use crate::bridge::old::{Turns, bounds};
+use crate::bridge::old::{Turns, by_table};
 use crate::bridge::tables::Tables;
 use crate::encoding::Encoder;
 use crate::finding::Finding;
@@ -106,10 +106,11 @@ pub fn run<S: Source, K: Sink>(source: &mut S, sink: &mut K, works: Works<'_>) -
     } = source.prove(stored)?;
     works.fingerprint.clone_into(&mut checkpoint.mapping);
     let mut changed = declare(works.declared, works.accept, &mut checkpoint)?;
-    changed.brought = bounds(&brought);
+    changed.brought = by_table(&brought);
     let mut turns = Turns::new((works.mapping, status), (works.old, &changed), &mut checkpoint)?;
-    sink.open(&mut checkpoint)?;
+    // Before it is stored: who is killed in between says it again.
     turns.say(&brought, works.declared);
+    sink.open(&mut checkpoint)?;
     (checkpoint.declared, checkpoint.leaves) = (None, None);
     status.set_state(State::Streaming);
 
@@ -224,8 +225,11 @@ enum Held {
     Stopped,
 }
 
-/// Between two looks of a bridge that waits whether it still reaches the sink.
-const REACH_EVERY: Duration = Duration::from_secs(20);
+/// How long a bridge tries to reach the sink before it looks at the slot …
+const REACH_MAX: Duration = Duration::from_secs(30);
+/// … and how often, and for how long, one that waits looks whether it still does.
+const REACH_EVERY: Duration = Duration::from_secs(15);
+const REACH_AGAIN_MAX: Duration = Duration::from_secs(3);
 
 /// Waits, ready and cheap, while another bridge of this name holds the slot.
 fn hold<S: Source, K: Sink>(
@@ -237,7 +241,7 @@ fn hold<S: Source, K: Sink>(
     let mut reached: Option<Instant> = None;
     while !stop.load(Ordering::Relaxed) {
         if reached.is_none_or(|reached| reached.elapsed() > REACH_EVERY) {
-            sink.reach()?;
+            sink.reach(reached.map_or(REACH_MAX, |_| REACH_AGAIN_MAX))?;
             reached = Some(Instant::now());
         }
         match source.hold()? {

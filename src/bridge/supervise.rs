@@ -15,6 +15,9 @@ use crate::telemetry::{State, Status};
 const DELAY_MIN: Duration = Duration::from_millis(100);
 /// No delay is longer.
 const DELAY_MAX: Duration = Duration::from_secs(5);
+/// The least delay after an attempt that got nowhere with Kafka though a broker of it answers: the slot is free meanwhile, and
+/// another bridge of this name that waits for it, and may get further, looks several times a second.
+const GIVES_WAY: Duration = Duration::from_secs(2);
 /// A fault that lasts longer, without any progress, is handed to the orchestrator.
 const FAULT_MAX: Duration = Duration::from_secs(600);
 /// `transaction.timeout.ms` after one that was too short: the broker's default limit.
@@ -40,6 +43,7 @@ struct Patience {
     fault_max: Duration,
     steady_min: Duration,
     rotation_max: Duration,
+    gives_way: Duration,
 }
 
 /// How a bridge ended.
@@ -72,6 +76,7 @@ pub fn supervise(
         fault_max: FAULT_MAX,
         steady_min: STEADY_MIN,
         rotation_max: ROTATION_MAX,
+        gives_way: GIVES_WAY,
     };
     supervise_for(patience, stop, status, attempt)
 }
@@ -133,6 +138,11 @@ fn supervise_for(
         status.set_state(State::Retrying);
         status.restarted(reason, &why);
         let delay = delays.next().unwrap_or(DELAY_MAX);
+        let delay = if reason == "sink" && !moved {
+            delay.max(patience.gives_way)
+        } else {
+            delay
+        };
         tracing::warn!(
             reason,
             why,
@@ -214,6 +224,7 @@ mod tests {
         fault_max: Duration::from_millis(150),
         steady_min: Duration::from_millis(200),
         rotation_max: Duration::from_millis(300),
+        gives_way: Duration::ZERO,
     };
 
     fn transient() -> BridgeError {

@@ -278,8 +278,11 @@ impl Sink for Memory {
         self.check()?;
         checkpoint.nonce.clone_from(&self.nonce);
         self.write(Vec::new(), checkpoint);
-        self.store().declared.clone_from(&checkpoint.declared);
-        self.store().leaves.clone_from(&checkpoint.leaves);
+        if checkpoint.declared.is_some() {
+            let mut store = self.store();
+            store.declared.clone_from(&checkpoint.declared);
+            store.leaves.clone_from(&checkpoint.leaves);
+        }
         self.durable_lsn = checkpoint.commit_end_lsn;
         Ok(())
     }

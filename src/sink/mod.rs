@@ -1,5 +1,7 @@
 //! Where records go: a seam with several implementations.
 
+use std::time::Duration;
+
 use crate::backfill::sweep::{Found, Sweep};
 use crate::finding::Finding;
 use crate::flow::checkpoint::Checkpoint;
@@ -55,11 +57,12 @@ impl Progress {
 /// Hand-over is by bounded buffers: `append` and `commit` wait while the sink is behind by more than its budget,
 /// and report an error of earlier work.
 pub trait Sink {
-    /// Sees whether it can be reached, and changes nothing: a bridge that cannot write anywhere leaves the slot alone.
+    /// Sees for so long whether it can be reached, and changes nothing: a bridge that cannot write anywhere leaves the slot
+    /// alone.
     ///
     /// # Errors
     /// See [`SinkError`].
-    fn reach(&mut self) -> Result<(), SinkError> {
+    fn reach(&mut self, _patience: Duration) -> Result<(), SinkError> {
         Ok(())
     }
 

@@ -40,19 +40,19 @@ pub enum Hold {
 pub struct Proven {
     /// It, with all that it rests on now.
     pub checkpoint: Checkpoint,
-    /// Partitions that came into mapped tables since it was stored, with rows in them.
+    /// Partitions that came into mapped tables since it was stored.
     pub brought: Vec<Brought>,
 }
 
-/// A partition that came with rows, of which the stream told nothing, or not all.
+/// A partition that came, and may hold rows that the stream did not tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Brought {
     /// The mapped table.
     pub table: TableName,
     /// The partition.
     pub partition: TableName,
-    /// Which rows of the table are in it, as SQL.
-    pub bound: String,
+    /// Its OID.
+    pub oid: u32,
 }
 
 /// How far the reader is from the end of the log.

@@ -193,7 +193,7 @@ impl Source for Feeding<'_> {
         let (_, table, _) = self.snapshot();
         let upto = after.as_ref().and_then(|after| {
             let behind = |key: &&String| after.as_ref().is_none_or(|after| after[0] < **key);
-            let inside = |key: &&String| wanted.upto.is_none_or(|upto| **key <= upto[0]);
+            let inside = |key: &&String| wanted.last.is_none_or(|upto| **key <= upto[0]);
             table.keys().filter(behind).filter(inside).nth(wanted.rows_max - 1)
         });
         let upto = upto.map(|key| vec![key.clone()]);
@@ -206,7 +206,7 @@ impl Source for Feeding<'_> {
             },
             after: after.flatten(),
             upto,
-            bound: wanted.upto.map(<[String]>::to_vec),
+            bound: wanted.last.map(<[String]>::to_vec),
             rows_max: wanted.rows_max,
             told_before: wanted.told_before,
         });

@@ -32,8 +32,8 @@ pub struct Changed {
     pub told_again: BTreeSet<String>,
     /// Their topics hold it under other keys, and an operator said that they are told again.
     pub accepted: BTreeSet<String>,
-    /// Tables that rows came into without a change, and which part of each those are, as SQL.
-    pub brought: BTreeMap<TableName, String>,
+    /// Tables that partitions came into which may hold rows, and which those are, by OID.
+    pub brought: BTreeMap<TableName, Vec<u32>>,
 }
 
 impl Changed {
@@ -88,8 +88,8 @@ impl<'t> Ledger<'t> {
             let cut = known.by != target.by() && matches!(known.standing, Standing::After(Some(_)));
             if !is_of || cut {
                 ledger.begin(target, None, OnGone::Reconcile);
-            } else if let Some(bound) = changed.brought.get(&target.shape.name) {
-                ledger.begin_within(target, bound);
+            } else if let Some(partitions) = changed.brought.get(&target.shape.name) {
+                ledger.begin_within(target, partitions);
             } else if let Some(known) = ledger.progress.entities.get_mut(&target.entity) {
                 known.by = target.by();
             }
@@ -203,7 +203,7 @@ impl<'t> Ledger<'t> {
     /// stream does not tell.
     pub fn ends_with(&mut self, entity: &str, last: Option<Vec<String>>) {
         if let Some(known) = self.progress.entities.get_mut(entity) {
-            known.upto = known.upto.take().or(last);
+            known.last = known.last.take().or(last);
         }
     }
 
@@ -221,24 +221,39 @@ impl<'t> Ledger<'t> {
         }
     }
 
+    /// Begins with the partitions that came while it was told, once that is complete.
+    pub fn go_on(&mut self, entity: &str) {
+        let known = self.progress.entities.get_mut(entity);
+        let Some(known) = known.filter(|known| known.standing == Standing::Complete) else {
+            return;
+        };
+        let later = std::mem::take(&mut known.later);
+        let target = self.targets.iter().find(|target| target.entity == entity);
+        if let Some(target) = target.filter(|_| !later.is_empty()) {
+            self.begin_within(target, &later);
+        }
+    }
+
     /// For the position.
     pub fn progress(&self) -> &OldRows {
         &self.progress
     }
 
-    /// Tells rows that came into a part of the table. A telling that is under way may have passed where they lie.
-    fn begin_within(&mut self, target: &Target, bound: &str) {
-        let Some(known) = self.progress.entities.get(&target.entity) else {
-            return;
-        };
-        let (within, on_gone) = match &known.within {
-            _ if !known.is_open() => (Some(bound.to_owned()), OnGone::Keep),
-            Some(other) => (Some(format!("({other}) OR ({bound})")), OnGone::Keep),
-            None => (None, known.on_gone),
-        };
-        self.begin(target, None, on_gone);
-        if let Some(begun) = self.progress.entities.get_mut(&target.entity) {
-            begun.within = within;
+    /// Tells the rows of partitions that came: now, or when what is under way is complete.
+    fn begin_within(&mut self, target: &Target, partitions: &[u32]) {
+        match self.progress.entities.get_mut(&target.entity) {
+            Some(known) if known.is_open() => {
+                let new = partitions.iter().filter(|oid| !known.later.contains(oid));
+                let new: Vec<u32> = new.copied().collect();
+                known.later.extend(new);
+            }
+            Some(_) => {
+                self.begin(target, None, OnGone::Keep);
+                if let Some(begun) = self.progress.entities.get_mut(&target.entity) {
+                    begun.within = partitions.to_vec();
+                }
+            }
+            None => {}
         }
     }
 
@@ -252,8 +267,9 @@ impl<'t> Ledger<'t> {
             rows: 0,
             standing: Standing::After(None),
             only,
-            within: None,
-            upto: None,
+            within: Vec::new(),
+            later: Vec::new(),
+            last: None,
             on_gone,
             began: match on_gone {
                 OnGone::Keep => String::new(),

@@ -25,7 +25,8 @@ const SHARE: usize = 4;
 /// However long a chunk takes, it holds so many rows: on a server that is busy all over it takes long even without any.
 const ROWS_MIN: usize = 100;
 
-/// For each row that comes into the table meanwhile so many are told: else a busy table would never be told to its end.
+/// For each row that comes in before the last one that is to be told so many are told: else a busy table whose keys do not
+/// rise would never be told to its end.
 const AHEAD: u64 = 2;
 
 /// What may be read.
@@ -166,7 +167,7 @@ impl Pace {
         charge(&mut self.rows_free, now, (rows, self.limits.rows_per_second));
     }
 
-    /// A row came that the stream told.
+    /// A row came that the stream told, among those that are still to be read.
     pub fn grew(&mut self) {
         self.grown = self.grown.saturating_add(1);
     }

@@ -1,4 +1,4 @@
-//! Partitions that came with rows: what they brought is told as old rows are, of that part of the table alone.
+//! Partitions that came and may have brought rows: those are told as old rows are, of these partitions alone.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,11 @@ use crate::flow::declaration::Declarations;
 use crate::flow::table::TableName;
 use crate::source::Brought;
 
-/// Which part of each table came.
-pub(in crate::bridge) fn bounds(brought: &[Brought]) -> BTreeMap<TableName, String> {
-    let mut out: BTreeMap<TableName, String> = BTreeMap::new();
-    for Brought { table, bound, .. } in brought {
-        let joined = match out.get(table) {
-            Some(others) => format!("{others} OR ({bound})"),
-            None => format!("({bound})"),
-        };
-        out.insert(table.clone(), joined);
+/// By table, which came.
+pub(in crate::bridge) fn by_table(brought: &[Brought]) -> BTreeMap<TableName, Vec<u32>> {
+    let mut out: BTreeMap<TableName, Vec<u32>> = BTreeMap::new();
+    for Brought { table, oid, .. } in brought {
+        out.entry(table.clone()).or_default().push(*oid);
     }
     out
 }
@@ -32,7 +28,7 @@ impl Turns<'_> {
                 .partition(|entity| told(entity));
             if !tells.is_empty() {
                 let entities = tells.join(", ");
-                tracing::info!(%partition, entities, "a partition came: its rows are told, since it may have brought some");
+                tracing::info!(%partition, entities, "a partition came that may have brought rows: they are told as old ones");
             }
             if !silent.is_empty() {
                 let finding = untold(partition, &silent.join(", "));

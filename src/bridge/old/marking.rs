@@ -28,10 +28,12 @@ impl<'a> Turns<'a> {
         }
     }
 
-    /// After rows or tombstones were told: with the last of them, the end.
+    /// After rows or tombstones were told: with the last of them, the end. Then it is the turn of what came meanwhile.
     pub(super) fn mark_end(&mut self, target: &Target, to: (&mut Batch, &mut Encoder)) {
         if self.standing(target) == Some(&Standing::Complete) {
             self.mark(target, Phase::Complete, to);
+            self.ledger.go_on(&target.entity);
+            self.call();
         }
     }
 

@@ -37,7 +37,7 @@ use crate::sink::Sink;
 use crate::source::Source;
 use crate::telemetry::Status;
 
-pub(super) use crate::bridge::old::brought::bounds;
+pub(super) use crate::bridge::old::brought::by_table;
 pub use crate::bridge::old::marking::Markers;
 
 /// What is remembered of the stream while old rows are told.

@@ -152,14 +152,14 @@ pub(super) const PUBLICATION: &[Message] = &[
     says(
         "source.partition_attached",
         &[Warning],
-        "a partition with rows came into a mapped table, and an entity on it tells no old rows",
-        "the bridge goes on; rows that it brought were not told by this entity, and are not (the others tell them)",
+        "a partition that may hold rows came into a mapped table, and an entity on it tells no old rows",
+        "the bridge goes on; rows that it brought were not told by this entity, and are not (others tell them)",
         "`walbridge backfill -c FILE ENTITY`, where the entity has a state topic",
     ),
     says(
         "source.partition_gone",
         &[Warning],
-        "a partition was dropped or detached",
+        "a partition was dropped or detached, or was so and is back",
         "the bridge goes on; its rows went without a DELETE, so what was published of them stays",
         "`walbridge backfill -c FILE ENTITY --delete reconcile` gives their keys tombstones",
     ),

@@ -33,13 +33,16 @@ pub struct Generation {
     /// Which rows: an expression over columns of the table; none: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub only: Option<String>,
-    /// In which part of the table, as the server says it: partitions that came; none: all of it.
+    /// In which partitions, by OID; none: all of the table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<u32>,
+    /// Partitions that came meanwhile: they are told when it is complete.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub later: Vec<u32>,
+    /// Key of the last row that was there when its first ones were read, as text: what comes behind it the stream tells; none:
+    /// not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub within: Option<String>,
-    /// Key of the last row that was there when its first ones were read, as text: what comes behind it the stream tells, so
-    /// that a telling ends however fast a table grows; none: not known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upto: Option<Vec<String>>,
+    pub last: Option<Vec<String>>,
     /// What becomes of keys in the topic whose rows are gone.
     #[serde(default, skip_serializing_if = "OnGone::is_keep")]
     pub on_gone: OnGone,
@@ -107,7 +110,7 @@ impl Generation {
 
     /// Whether it tells some of the rows only.
     pub fn is_of_some(&self) -> bool {
-        self.only.is_some() || self.within.is_some()
+        self.only.is_some() || !self.within.is_empty()
     }
 
     /// Ends it as if nothing had been told, so that a later start begins anew.
@@ -118,5 +121,6 @@ impl Generation {
     /// Ends it before everything is told.
     pub fn cancel(&mut self) {
         (self.standing, self.pace) = (Standing::Cancelled, Pace::Going);
+        self.later.clear();
     }
 }

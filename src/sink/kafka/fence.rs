@@ -12,14 +12,18 @@ use crate::sink::kafka::settings::Settings;
 use crate::sink::kafka::shared::Stop;
 
 /// How long each of the two may take.
-const WAIT_MAX: Duration = Duration::from_secs(30);
+pub(super) const WAIT_MAX: Duration = Duration::from_secs(30);
 
 /// A step of it: how soon a stop is noticed.
 const STEP: Duration = Duration::from_millis(500);
 
 /// A producer that a broker has answered. Without a connection librdkafka looks again for one to ask for its id only after
 /// 500 ms (`rd_kafka_idemp_pid_timer_restart`).
-pub(super) fn connect(settings: &Settings, stop: &Stop) -> Result<BaseProducer<Deliveries>, SinkError> {
+pub(super) fn connect(
+    settings: &Settings,
+    stop: &Stop,
+    patience: Duration,
+) -> Result<BaseProducer<Deliveries>, SinkError> {
     let fault = |error| from_kafka(Call::Client, &error, &settings.brokers);
     let producer: BaseProducer<Deliveries> = client::producer(settings)?
         .create_with_context(Deliveries::of(settings))
@@ -31,7 +35,7 @@ pub(super) fn connect(settings: &Settings, stop: &Stop) -> Result<BaseProducer<D
         producer.poll(Duration::ZERO);
         let trouble = producer.context().trouble();
         trouble.is_certain()?;
-        if begun.elapsed() > WAIT_MAX {
+        if begun.elapsed() > patience {
             let away = SinkError::Transient(format!("no broker of {} answers", settings.brokers));
             return Err(trouble.explain(away));
         }

@@ -26,7 +26,7 @@ use crate::flow::checkpoint::Checkpoint;
 use crate::flow::record::Records;
 use crate::sink::kafka::client::Deliveries;
 use crate::sink::kafka::errors::{Call, from_kafka};
-use crate::sink::kafka::fence::{connect, fence};
+use crate::sink::kafka::fence::{WAIT_MAX, connect, fence};
 use crate::sink::kafka::producer::Worker;
 use crate::sink::kafka::reading::checkpoint::{End, newest};
 use crate::sink::kafka::reading::sweep::Search;
@@ -234,7 +234,7 @@ impl Kafka {
         self.ready = None;
         let producer = match self.reached.take() {
             Some(producer) => producer,
-            None => connect(&self.settings, &self.stop)?,
+            None => connect(&self.settings, &self.stop, WAIT_MAX)?,
         };
         fence(&producer, &self.settings, &self.stop)?;
         self.ready = Some(producer);
@@ -276,9 +276,9 @@ impl Kafka {
 }
 
 impl Sink for Kafka {
-    fn reach(&mut self) -> Result<(), SinkError> {
+    fn reach(&mut self, patience: Duration) -> Result<(), SinkError> {
         self.reached = None;
-        self.reached = Some(connect(&self.settings, &self.stop)?);
+        self.reached = Some(connect(&self.settings, &self.stop, patience)?);
         Ok(())
     }
 

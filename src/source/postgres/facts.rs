@@ -32,7 +32,7 @@ impl Facts {
     }
 }
 
-/// Partitions that came since `before` was so: made, or attached with their rows. Where nothing was known before, none did.
+/// Partitions that came since `before` was so: made, or attached, or attached again. Where nothing was known before, none did.
 pub(super) fn came<'c>(
     before: Option<&Leaves>,
     catalog: &'c Catalog,
@@ -52,7 +52,7 @@ fn is_among(before: &Leaves, table: &TableName, place: &str) -> bool {
     known.is_none_or(|known| known.contains_key(place))
 }
 
-/// What should be known of partitions that were there `before`, and are not any more: dropped, or detached.
+/// What should be known of partitions that were there `before`: that one was dropped or detached, also where it came back.
 pub(super) fn news(before: Option<&Leaves>, now: Option<&Leaves>) -> Vec<Finding> {
     let (Some(before), Some(now)) = (before, now) else {
         return Vec::new();
@@ -62,35 +62,67 @@ pub(super) fn news(before: Option<&Leaves>, now: Option<&Leaves>) -> Vec<Finding
     for (table, was) in before {
         let Some(is) = now.get(table) else { continue };
         let there: BTreeSet<String> = is.keys().map(|place| of_oid(place)).collect();
-        let gone = was.iter().filter(|(place, _)| !there.contains(&of_oid(place)));
-        out.extend(gone.map(|(_, name)| partition_gone(name)));
+        let left = was.iter().filter(|(place, _)| !is.contains_key(*place));
+        out.extend(left.map(|(place, name)| match there.contains(&of_oid(place)) {
+            true => is_back(name),
+            false => is_gone(name),
+        }));
     }
     out
 }
 
-fn partition_gone(name: &str) -> Finding {
-    Finding::warning(
-        Cause::Surroundings,
-        "source.partition_gone",
-        format!("the partition {name} was dropped or detached"),
-    )
-    .because("its rows went without a DELETE: what was published of them stays")
-    .repair("where its rows are to go from state topics too: walbridge backfill -c FILE ENTITY --delete reconcile")
+/// The same in the log, and where nothing can be known.
+pub(super) fn say_news(before: Option<&Leaves>, now: Option<&Leaves>) {
+    for finding in news(before, now) {
+        tracing::warn!(code = finding.code, repair = finding.repair, "{}", finding.what);
+    }
+    if now.is_none() {
+        tracing::warn!(
+            "the mapped tables have too many partitions to keep in mind: what one that comes brings is not told"
+        );
+    }
 }
 
-/// Those of the partitions that came which have rows. One without a page has none
-/// (<https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADMIN-DBSIZE>); whether the stream told the
-/// others, its catalogue of today does not say.
+fn is_gone(name: &str) -> Finding {
+    left(format!("the partition {name} was dropped or detached"))
+        .because("its rows went without a DELETE: what was published of them stays")
+}
+
+fn is_back(name: &str) -> Finding {
+    left(format!("the partition {name} was detached, and is back"))
+        .because("what was deleted of it meanwhile went without a word: what was published of that stays")
+}
+
+fn left(what: String) -> Finding {
+    Finding::warning(Cause::Surroundings, "source.partition_gone", what)
+        .repair("where its rows are to go from state topics too: walbridge backfill -c FILE ENTITY --delete reconcile")
+}
+
+/// Of partitions without a page nothing was brought
+/// (<https://www.postgresql.org/docs/current/functions-admin.html#FUNCTIONS-ADMIN-DBSIZE>).
+const EMPTY: &str = "SELECT coalesce(pg_relation_size($1::oid), 0) = 0";
+
+/// Those of the partitions that came which may have rows; whether the stream told those, its catalogue of today does not say.
 pub(super) fn brought(sql: &mut Sql, before: Option<&Leaves>, catalog: &Catalog) -> Result<Vec<Brought>, SourceError> {
     let mut out = Vec::new();
-    for (table, leaf) in came(before, catalog) {
-        let asked = "SELECT coalesce(pg_relation_size($1::oid), 0) > 0, coalesce(pg_get_partition_constraintdef($1::oid), 'true')";
-        let row = sql.one(asked, &[&leaf.oid])?;
-        if get(&row, 0)? {
+    let came: Vec<(&TableName, &Leaf)> = came(before, catalog).collect();
+    if !came.is_empty() {
+        // Somebody may be at work on one, and have locked it for long: the answer is not waited for, the worst is assumed.
+        sql.run("SET lock_timeout = '1s'")?;
+    }
+    for (table, leaf) in came {
+        let is_empty = match sql.one(EMPTY, &[&leaf.oid]) {
+            Ok(row) => get(&row, 0)?,
+            Err(error) => {
+                tracing::debug!(%error, partition = %leaf.name, "whether a partition is empty is not known");
+                false
+            }
+        };
+        if !is_empty {
             out.push(Brought {
                 table: table.clone(),
                 partition: leaf.name.clone(),
-                bound: get(&row, 1)?,
+                oid: leaf.oid,
             });
         }
     }

@@ -13,7 +13,7 @@ use crate::flow::position::Lsn;
 use crate::source::postgres::chunk::Readers;
 use crate::source::postgres::connect::socket::CONNECT_MAX;
 use crate::source::postgres::connect::{self, Started};
-use crate::source::postgres::facts::{Facts, brought, news};
+use crate::source::postgres::facts::{Facts, brought, say_news};
 use crate::source::postgres::proof::{self, Ground, Server};
 use crate::source::postgres::publication;
 use crate::source::postgres::settings::{Create, Settings};
@@ -302,9 +302,7 @@ impl Source for Postgres {
         };
         let before = stored.as_ref().and_then(|stored| stored.leaves.clone());
         let checkpoint = self.checkpoint(&mut sql, stored, &held)?;
-        for gone in news(before.as_ref(), checkpoint.leaves.as_ref()) {
-            tracing::warn!(code = gone.code, repair = gone.repair, "{}", gone.what);
-        }
+        say_news(before.as_ref(), checkpoint.leaves.as_ref());
         Ok(Proven {
             checkpoint,
             brought: brought(&mut sql, before.as_ref(), &held.facts.catalog)?,

@@ -29,6 +29,15 @@ pub struct Guarded<'a> {
     /// See [`Guarded::until`].
     until: Option<Lsn>,
     acknowledged: Lsn,
+    /// What only needs a fresh beginning waits for the end of a transaction that is being told.
+    place: Place,
+}
+
+/// Where the stream is in the source's transactions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Between,
+    Within,
 }
 
 /// The thread that looks; it ends by itself soon after this is dropped.
@@ -44,6 +53,16 @@ struct Alarm {
 }
 
 impl Alarm {
+    /// What was raised; while a transaction is told, only what ends it.
+    fn heard(&self, place: Place) -> Option<SourceError> {
+        if !self.raised.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut error = self.error.lock().unwrap_or_else(PoisonError::into_inner);
+        let waits = place == Place::Within && matches!(*error, Some(SourceError::Transient(_)));
+        if waits { None } else { error.take() }
+    }
+
     fn raise(&self, error: SourceError) {
         *self.error.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         self.raised.store(true, Ordering::Release);
@@ -66,6 +85,7 @@ impl<'a> Guarded<'a> {
             guard: None,
             until: None,
             acknowledged: Lsn::INVALID,
+            place: Place::Between,
         }
     }
 
@@ -132,6 +152,7 @@ impl Source for Guarded<'_> {
     }
 
     fn prove(&mut self, stored: Option<Checkpoint>) -> Result<Proven, SourceError> {
+        self.place = Place::Between;
         let proven = self.source.prove(stored)?;
         self.guard = Some(self.set_guard(&proven.checkpoint)?);
         Ok(proven)
@@ -139,8 +160,7 @@ impl Source for Guarded<'_> {
 
     fn next(&mut self, wait: Duration) -> Result<Step<'_>, SourceError> {
         if let Some(Guard { shared }) = &self.guard
-            && shared.raised.load(Ordering::Acquire)
-            && let Some(error) = shared.error.lock().unwrap_or_else(PoisonError::into_inner).take()
+            && let Some(error) = shared.heard(self.place)
         {
             return Err(error);
         }
@@ -148,7 +168,13 @@ impl Source for Guarded<'_> {
             let what = "the changes from before an ALTER TABLE have passed: reads the catalogue anew";
             return Err(SourceError::Transient(what.to_owned()));
         }
-        self.source.next(wait)
+        let step = self.source.next(wait)?;
+        match &step {
+            Step::Begin(_) => self.place = Place::Within,
+            Step::Commit { .. } => self.place = Place::Between,
+            Step::Shape(_) | Step::Change { .. } | Step::Truncate { .. } | Step::Drained { .. } => {}
+        }
+        Ok(step)
     }
 
     fn distance(&self) -> Distance {

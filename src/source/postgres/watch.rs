@@ -91,10 +91,10 @@ impl Watch {
             retained_bytes: slot.retained_bytes(),
             safe_bytes: slot.safe_bytes,
             server_lsn: slot.server_lsn,
-            news: news(self.leaves.as_ref(), Some(&ground.leaves)),
+            news: news(self.leaves.as_ref(), ground.leaves.as_ref()),
             came: came.map(|(_, leaf)| leaf.name.clone()),
         };
-        (self.identities, self.leaves) = (Some(identities), Some(ground.leaves));
+        (self.identities, self.leaves) = (Some(identities), ground.leaves);
         Ok(watched)
     }
 }

@@ -12,6 +12,7 @@ use walbridge::source::postgres::sql::quote;
 use crate::world::World;
 
 mod conditions;
+mod parts;
 mod plans;
 mod snapshots;
 mod values;

@@ -17,7 +17,7 @@ fn key(plan: &ChunkPlan) -> Vec<&str> {
 }
 
 /// How the server answers a query in a transaction in which chunks are read.
-fn road(world: &mut World, query: &str) -> String {
+pub(super) fn road(world: &mut World, query: &str) -> String {
     world.admin.run("BEGIN").unwrap();
     world.admin.run(ChunkPlan::ROAD).unwrap();
     let lines = world.admin.simple(&format!("EXPLAIN {query}")).unwrap();
@@ -53,13 +53,13 @@ fn a_chunk_is_one_range_of_an_index() {
             },
             ..plan.clone()
         };
-        let last = road(&mut world, &plan.last());
+        let last = road(&mut world, &plan.last_row());
         assert!(
             last.contains("Index Only Scan Backward using") && !last.contains("Sort"),
             "{last}"
         );
         let bounded = ChunkPlan {
-            bound: Some(to.clone()),
+            last: Some(to.clone()),
             ..plan.clone()
         };
         for after in [None, Some(&from)] {
@@ -97,43 +97,6 @@ fn a_chunk_is_one_range_of_an_index() {
                 let filter = some.lines().find(|line| line.contains("Filter")).unwrap_or_default();
                 assert!(filter.contains("row 5000") && !filter.contains(['<', '>']), "{some}");
             }
-        }
-    }
-}
-
-#[test]
-fn a_part_of_a_table_is_read_without_a_look_into_the_others() {
-    let Some(mut world) = World::new("chunk_part") else {
-        return;
-    };
-    world.run(
-        "CREATE TABLE parts (id int, at date, v text, PRIMARY KEY (id, at)) PARTITION BY RANGE (at); \
-         CREATE TABLE parts_a PARTITION OF parts FOR VALUES FROM ('2024-01-01') TO ('2025-01-01'); \
-         CREATE TABLE parts_b PARTITION OF parts FOR VALUES FROM ('2025-01-01') TO ('2026-01-01') PARTITION BY LIST (id); \
-         CREATE TABLE parts_b1 PARTITION OF parts_b FOR VALUES IN (1); \
-         CREATE TABLE parts_b2 PARTITION OF parts_b DEFAULT",
-    );
-    let whole = planned(&mut world, "parts", &["v"]).unwrap();
-    for leaf in ["parts_a", "parts_b1", "parts_b2"] {
-        let bound = world
-            .admin
-            .row(&format!(
-                "SELECT pg_get_partition_constraintdef('public.{leaf}'::regclass)"
-            ))
-            .unwrap();
-        let plan = ChunkPlan {
-            within: bound.into_iter().next().flatten(),
-            ..whole.clone()
-        };
-        let after = Cursor(vec!["5".to_owned(), "2024-06-01".to_owned()]);
-        for query in [plan.walk(Some(&after), 1000), plan.statement(None, Some(&after))] {
-            let looks = road(&mut world, &query.unwrap());
-            let scans: Vec<&str> = looks.lines().filter(|line| line.contains("Scan")).collect();
-            assert!(
-                scans.iter().all(|scan| scan.contains(&format!(" on {leaf} "))),
-                "{looks}"
-            );
-            assert_eq!(scans.len(), 1, "{looks}");
         }
     }
 }

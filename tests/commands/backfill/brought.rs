@@ -126,3 +126,39 @@ fn where_old_rows_are_not_told_it_is_said() {
     await_told(&world, &[(2, (0, 1)), (100, (0, 1))]);
     assert_eq!(bridge.stop().code, 0);
 }
+
+#[test]
+fn a_partition_that_was_away_and_a_kill_at_any_moment_lose_nothing() {
+    let Some(mut world) = with_partitions(
+        "brought_kills",
+        "on_start = true\nrows_per_chunk = 10\nmax_rows_per_second = 100",
+    ) else {
+        return;
+    };
+    let mut bridge = world.start();
+    await_told(&world, &[(1, (1, 0))]);
+    world.run(
+        "CREATE TABLE many (LIKE item INCLUDING ALL); INSERT INTO many SELECT n, 'N', 'many', n FROM generate_series(100, 399) n; \
+         ALTER TABLE item ATTACH PARTITION many FOR VALUES FROM (100) TO (400)",
+    );
+    // It is told for three seconds, and killed every half second.
+    for _ in 0..8 {
+        std::thread::sleep(Duration::from_millis(500));
+        drop(bridge);
+        bridge = world.start();
+        bridge.await_ready("streaming");
+    }
+    let all: Vec<(u32, (u32, u32))> = std::iter::once((1, (1, 0)))
+        .chain((100..400).map(|id| (id, (1, 0))))
+        .collect();
+    await_told(&world, &all);
+    // What is told is told to its end before what comes meanwhile.
+    world.run(
+        "ALTER TABLE item DETACH PARTITION many; UPDATE many SET lbl = 'changed' WHERE id = 399; DELETE FROM many WHERE id < 399; \
+         ALTER TABLE item ATTACH PARTITION many FOR VALUES FROM (100) TO (400)",
+    );
+    until("it is told again", || told(&world)[&399] == (2, 0));
+    bridge.await_word("the partition public.many was detached, and is back");
+    assert_eq!(told(&world)[&398], (1, 0));
+    assert_eq!(bridge.stop().code, 0);
+}

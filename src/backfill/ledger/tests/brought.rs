@@ -1,11 +1,11 @@
-//! Rows that came into a part of a table.
+//! Partitions that came, and may have brought rows.
 
 use super::*;
 
-/// Where the ledger goes on after rows came into that part of the table.
-fn brought<'t>(targets: &'t [Target], stored: &Checkpoint, bound: &str) -> Ledger<'t> {
+/// Where the ledger goes on after these came.
+fn brought<'t>(targets: &'t [Target], stored: &Checkpoint, partitions: &[u32]) -> Ledger<'t> {
     let changed = Changed {
-        brought: [(TableName::new("public", "ord"), bound.to_owned())].into(),
+        brought: [(TableName::new("public", "ord"), partitions.to_vec())].into(),
         ..Changed::default()
     };
     let has_state = |entity: &str| entity == "Order";
@@ -19,47 +19,67 @@ fn at(ledger: &Ledger<'_>) -> Checkpoint {
     }
 }
 
-#[test]
-fn rows_that_came_are_told_and_no_others_unless_some_are_being_told() {
-    let targets = [target("Order", "orders")];
-    let never = brought(&targets, &checkpoint(0x100), "id > 5");
-    assert!(never.turn().is_none(), "no old rows of it are told");
-    let stored = told(open(&targets, &checkpoint(0x100), NeverTold::Tell, &[]));
-    let part = |ledger: &Ledger<'_>| {
-        let (_, one) = ledger.turn().expect("it is told");
-        (one.number, one.within.clone(), one.on_gone, one.standing.clone())
-    };
-    let (begins, keep) = (Standing::After(None), OnGone::Keep);
-    let mut first = brought(&targets, &stored, "id > 5");
-    assert_eq!(part(&first), (2, Some("id > 5".to_owned()), keep, begins.clone()));
-    first.advance("Order", 5, Some(vec!["7".to_owned()]));
-    let both = Some("(id > 5) OR (id < 2)".to_owned());
-    assert_eq!(
-        part(&brought(&targets, &at(&first), "id < 2")),
-        (3, both, keep, begins.clone())
-    );
-    // A telling of all may have passed them, and one of some may leave them out.
-    let mut all = open(&targets, &stored, NeverTold::Leave, &["Order"]);
-    all.advance("Order", 5, Some(vec!["7".to_owned()]));
-    let whole = (3, None, OnGone::Reconcile, begins.clone());
-    assert_eq!(part(&brought(&targets, &at(&all), "id < 2")), whole);
-    let mut some = open(&targets, &stored, NeverTold::Leave, &[]);
-    let order = Order {
-        only: Some("id > 5".to_owned()),
-        ..order(Action::Tell, &["Order"])
-    };
-    some.order(&order, OnGone::Keep).unwrap();
-    let some = brought(&targets, &at(&some), "id < 2");
-    assert_eq!(part(&some), (3, None, keep, begins));
-    assert_eq!(some.turn().and_then(|(_, one)| one.only.clone()), None);
+/// What is being told: number, partitions, and how far it is.
+fn part<'l>(ledger: &'l Ledger<'_>) -> Option<(u32, &'l [u32], &'l Standing)> {
+    let (_, one) = ledger.turn()?;
+    assert!(one.within.is_empty() || one.on_gone == OnGone::Keep);
+    Some((one.number, &one.within, &one.standing))
 }
 
 #[test]
-fn rows_that_came_while_none_can_be_read_are_told_with_all_others_later() {
+fn their_rows_are_told_and_no_others() {
+    let targets = [target("Order", "orders")];
+    let never = brought(&targets, &checkpoint(0x100), &[7]);
+    assert_eq!(part(&never), None, "no old rows of it are told");
+    let stored = told(open(&targets, &checkpoint(0x100), NeverTold::Tell, &[]));
+    let ledger = brought(&targets, &stored, &[7, 8]);
+    assert_eq!(part(&ledger), Some((2, &[7, 8][..], &Standing::After(None))));
+}
+
+#[test]
+fn what_is_being_told_is_told_to_its_end_before() {
     let targets = [target("Order", "orders")];
     let stored = told(open(&targets, &checkpoint(0x100), NeverTold::Tell, &[]));
-    let unread = brought(&[], &stored, "id > 5");
-    let later = open(&targets, &at(&unread), NeverTold::Leave, &[]);
-    let (_, generation) = later.turn().expect("it begins anew");
-    assert_eq!((generation.number, &generation.within), (2, &None));
+    let mut all = open(&targets, &stored, NeverTold::Leave, &["Order"]);
+    all.advance("Order", 5, Some(vec!["7".to_owned()]));
+    let after = Standing::After(Some(vec!["7".to_owned()]));
+    let mut ledger = brought(&targets, &at(&all), &[7]);
+    assert_eq!(part(&ledger), Some((2, &[][..], &after)));
+    // Again before that is over: each once.
+    let stored = at(&ledger);
+    ledger = brought(&targets, &stored, &[7, 8]);
+    ledger.advance("Order", 5, None);
+    ledger.go_on("Order");
+    assert_eq!(
+        part(&ledger),
+        Some((2, &[][..], &Standing::Sweeping)),
+        "not before the end"
+    );
+    ledger.swept("Order");
+    ledger.go_on("Order");
+    assert_eq!(part(&ledger), Some((3, &[7, 8][..], &Standing::After(None))));
+    ledger.advance("Order", 2, None);
+    ledger.go_on("Order");
+    assert_eq!(part(&ledger), None);
+}
+
+#[test]
+fn who_ends_a_telling_ends_what_was_to_come_after_it() {
+    let targets = [target("Order", "orders")];
+    let all = open(&targets, &checkpoint(0x100), NeverTold::Tell, &[]);
+    let stored = at(&all);
+    let mut ledger = brought(&targets, &stored, &[7]);
+    ledger.cancel("Order");
+    ledger.go_on("Order");
+    assert_eq!(part(&ledger), None);
+}
+
+#[test]
+fn while_none_can_be_read_all_are_told_later() {
+    let targets = [target("Order", "orders")];
+    let stored = told(open(&targets, &checkpoint(0x100), NeverTold::Tell, &[]));
+    let unread = brought(&[], &stored, &[7]);
+    let stored = at(&unread);
+    let later = open(&targets, &stored, NeverTold::Leave, &[]);
+    assert_eq!(part(&later), Some((2, &[][..], &Standing::After(None))));
 }

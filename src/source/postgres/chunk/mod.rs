@@ -138,7 +138,7 @@ impl ChunkPlan {
             target,
             only,
             within,
-            upto,
+            last,
             ..
         } = *wanted;
         let columns = &target.shape.columns;
@@ -153,8 +153,9 @@ impl ChunkPlan {
                 entity: target.entity.clone(),
                 all: conditions.map(str::to_owned).collect(),
             },
-            within: within.map(str::to_owned),
-            bound: upto.map(|key| Cursor(key.to_vec())),
+            within: within.to_vec(),
+            bound: None,
+            last: last.map(|key| Cursor(key.to_vec())),
         }
     }
 }

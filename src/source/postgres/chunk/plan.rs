@@ -22,10 +22,13 @@ pub struct ChunkPlan {
     pub key: Vec<KeyColumn>,
     /// Which of its rows are read.
     pub conditions: Conditions,
-    /// In which part of it, by the bounds of its partitions: the server looks into no other one.
-    pub within: Option<String>,
+    /// In which of its partitions, by OID; none: in all.
+    pub within: Vec<u32>,
+    /// Which rows those are, by [`ChunkPlan::bounds`] at the moment of the reading. Of partitions by RANGE and LIST the server
+    /// looks into no other one; by HASH it passes all rows.
+    pub bound: Option<String>,
     /// The last row that is read; none: the table's last.
-    pub bound: Option<Cursor>,
+    pub last: Option<Cursor>,
 }
 
 /// Which rows of a table are read.
@@ -72,8 +75,9 @@ impl ChunkPlan {
                     .collect(),
                 key,
                 conditions: Conditions::default(),
-                within: None,
+                within: Vec::new(),
                 bound: None,
+                last: None,
             }),
             None => Err(Box::new(no_row_identity(table, among))),
         }
@@ -100,8 +104,8 @@ impl ChunkPlan {
     /// `backfill.other_key` where `after` was made for a key of another length.
     pub fn walk(&self, after: Option<&Cursor>, rows: usize) -> Result<String, Box<Finding>> {
         let key = self.key_names().join(", ");
-        let range = [self.compare(">", after)?, self.compare("<=", self.bound.as_ref())?];
-        let all = wherever(range.into_iter().flatten().chain(self.within()));
+        let range = [self.compare(">", after)?, self.compare("<=", self.last.as_ref())?];
+        let all = wherever(range.into_iter().flatten().chain(self.bound()));
         Ok(format!(
             "SELECT {key} FROM {}{all} ORDER BY {key} OFFSET {} LIMIT 1",
             self.from(),
@@ -110,14 +114,14 @@ impl ChunkPlan {
     }
 
     /// The query for the key of the last row.
-    pub fn last(&self) -> String {
+    pub fn last_row(&self) -> String {
         let key = self.key_names();
         let backwards: Vec<String> = key.iter().map(|column| format!("{column} DESC")).collect();
         format!(
             "SELECT {} FROM {}{} ORDER BY {} LIMIT 1",
             key.join(", "),
             self.from(),
-            wherever(self.within().into_iter()),
+            wherever(self.bound().into_iter()),
             backwards.join(", ")
         )
     }
@@ -129,11 +133,11 @@ impl ChunkPlan {
     /// As [`ChunkPlan::walk`].
     pub fn statement(&self, after: Option<&Cursor>, upto: Option<&Cursor>) -> Result<String, Box<Finding>> {
         let columns: Vec<String> = self.read_columns().map(qualified).collect();
-        let upto = upto.or(self.bound.as_ref());
+        let upto = upto.or(self.last.as_ref());
         let range = [self.compare(">", after)?, self.compare("<=", upto)?];
         // A comment at a condition's end would swallow what stands behind it.
         let conditions = self.conditions.all.iter().map(|condition| format!("({condition}\n)"));
-        let all = wherever(range.into_iter().flatten().chain(self.within()).chain(conditions));
+        let all = wherever(range.into_iter().flatten().chain(self.bound()).chain(conditions));
         // The columns are qualified, so that ORDER BY means the table's and not those of the result.
         Ok(format!(
             "SELECT {} FROM {}{all} ORDER BY {}",
@@ -148,8 +152,37 @@ impl ChunkPlan {
         format!("{only}{} AS t", self.table.quoted())
     }
 
-    fn within(&self) -> Option<String> {
-        self.within.as_ref().map(|bounds| format!("({bounds})"))
+    /// Asks for the bounds of the partitions in question that are there, as SQL, in the form of values that the session reads:
+    /// a row for each.
+    pub fn bounds(&self) -> Option<String> {
+        let oids: Vec<String> = self.within.iter().map(|oid| format!("{oid}::oid")).collect();
+        // A table whose only partition is the default one has no bounds.
+        (!oids.is_empty()).then(|| {
+            format!(
+                "SELECT coalesce(pg_get_partition_constraintdef(p.relid), 'true') FROM pg_partition_tree({}::regclass) AS p \
+                 WHERE p.relid = ANY(ARRAY[{}])",
+                quote::literal(&self.table.quoted()),
+                oids.join(", ")
+            )
+        })
+    }
+
+    /// The same plan for these bounds; none of them is there any more: for no row.
+    #[must_use]
+    pub fn bounded(&self, bounds: &[String]) -> Self {
+        let all: Vec<String> = bounds.iter().map(|bound| format!("({bound})")).collect();
+        Self {
+            bound: Some(if all.is_empty() {
+                "false".to_owned()
+            } else {
+                all.join(" OR ")
+            }),
+            ..self.clone()
+        }
+    }
+
+    fn bound(&self) -> Option<String> {
+        self.bound.as_ref().map(|bound| format!("({bound})"))
     }
 
     fn key_names(&self) -> Vec<String> {

@@ -102,7 +102,6 @@ impl ChunkReader {
         ends: impl FnOnce(Option<&Cursor>),
     ) -> Result<ReadChunk, SourceError> {
         let rows_max = rows_max.max(1);
-        let walk = plan.walk(after, rows_max).map_err(SourceError::Halt)?;
         let mut sql = self.session()?;
         nobody_waits(&mut sql)?;
         let begun = Instant::now();
@@ -131,10 +130,16 @@ impl ChunkReader {
                 cost,
             });
         }
+        let bounded = match plan.bounds() {
+            Some(asked) => Some(plan.bounded(&bounds(sql.simple(&asked)?)?)),
+            None => None,
+        };
+        let plan = bounded.as_ref().unwrap_or(plan);
+        let walk = plan.walk(after, rows_max).map_err(SourceError::Halt)?;
         let upto = last_key(sql.simple(&walk)?)?;
-        let last = match &plan.bound {
+        let last = match &plan.last {
             Some(_) => None,
-            None => last_key(sql.simple(&plan.last())?)?,
+            None => last_key(sql.simple(&plan.last_row())?)?,
         };
         ends(upto.as_ref());
         let statement = plan.statement(after, upto.as_ref()).map_err(SourceError::Halt)?;
@@ -226,6 +231,13 @@ struct Taken {
     /// The end of the log from after it was taken.
     horizon: Lsn,
     read_at: CommitTime,
+}
+
+/// The bounds of partitions.
+fn bounds(rows: Vec<Vec<Option<String>>>) -> Result<Vec<String>, SourceError> {
+    let bounds = rows.into_iter().map(|row| row.into_iter().next().flatten());
+    let unknown = || SourceError::Transient("cannot read a chunk: the bounds of a partition are not known".to_owned());
+    bounds.collect::<Option<Vec<_>>>().ok_or_else(unknown)
 }
 
 /// The key that a walk ended at; none: it ended with the table.

@@ -20,8 +20,8 @@ pub struct Ground {
     pub tables: BTreeMap<String, TableMark>,
     /// Of a partitioned table, the partition whose identity gives least, by the same name.
     pub weakest: BTreeMap<String, TableName>,
-    /// Which partitions they have.
-    pub leaves: Leaves,
+    /// Which partitions they have; none: too many to be kept.
+    pub leaves: Option<Leaves>,
     /// Mapped tables in no publication.
     pub outside: Vec<TableName>,
     /// The publications' members by membership, which outlives a table's name.
@@ -35,7 +35,7 @@ impl Ground {
             publications: BTreeMap::new(),
             tables: BTreeMap::new(),
             weakest: BTreeMap::new(),
-            leaves: Leaves::new(),
+            leaves: Some(Leaves::new()),
             outside: Vec::new(),
             members: BTreeMap::new(),
         };
@@ -68,14 +68,15 @@ impl Ground {
                 membership: member.map_or(0, |member| member.oid),
             };
             out.tables.insert(followed.name.to_string(), mark);
-            if table.kind == TableKind::Partitioned {
+            if let (TableKind::Partitioned, Some(known)) = (table.kind, &mut out.leaves) {
                 let leaves = table
                     .leaves
                     .iter()
                     .map(|leaf| (leaf.place.clone(), leaf.name.to_string()));
-                out.leaves.insert(followed.name.to_string(), leaves.collect());
+                known.insert(followed.name.to_string(), leaves.collect());
             }
         }
+        out.leaves = out.leaves.filter(|leaves| bytes(leaves) <= LEAVES_BYTES_MAX);
         out
     }
 
@@ -97,9 +98,18 @@ impl Ground {
             mapping: String::new(),
             backfill: None,
             declared: None,
-            leaves: Some(self.leaves.clone()),
+            leaves: self.leaves.clone(),
         }
     }
+}
+
+/// What a record of Kafka holds of partitions, beside the rest: half of its usual limit.
+const LEAVES_BYTES_MAX: usize = 512 << 10;
+
+fn bytes(leaves: &Leaves) -> usize {
+    let each = leaves.values().flatten();
+    each.map(|(place, name)| place.len() + name.len() + "\"\":\"\",".len())
+        .sum()
 }
 
 /// The identity that gives least, of the table or of its leaves, which are what counts where there are some.

@@ -89,7 +89,7 @@ pub fn prove(
         timeline: server.timeline,
         publications: ground.publications.clone(),
         tables,
-        leaves: Some(ground.leaves.clone()),
+        leaves: ground.leaves.clone(),
         ..stored
     })
 }

@@ -24,7 +24,7 @@ fn ground() -> Ground {
         membership: 30,
     };
     Ground {
-        leaves: Leaves::new(),
+        leaves: Some(Leaves::new()),
         publications: BTreeMap::from([("walbridge_shop".to_owned(), publication(20))]),
         tables: BTreeMap::from([("public.ord".to_owned(), mark)]),
         weakest: BTreeMap::new(),
