@@ -30,20 +30,36 @@ impl Turns<'_> {
                 let entities = tells.join(", ");
                 tracing::info!(%partition, entities, "a partition came that may have brought rows: they are told as old ones");
             }
-            if !silent.is_empty() {
-                let finding = untold(partition, &silent.join(", "));
+            let (by_operator, never): (Vec<&str>, Vec<&str>) =
+                silent.into_iter().partition(|entity| self.mapping.has_state(entity));
+            let said = by_operator.iter().map(|entity| untold(partition, entity));
+            for finding in said.chain(never.iter().map(|entity| untellable(partition, entity))) {
                 tracing::warn!(code = finding.code, repair = finding.repair, "{}", finding.what);
             }
         }
     }
 }
 
-fn untold(partition: &TableName, entities: &str) -> Finding {
+fn came(partition: &TableName, entity: &str) -> Finding {
     Finding::warning(
         Cause::Surroundings,
         "source.partition_attached",
-        format!("the partition {partition} may have brought rows that {entities} did not tell"),
+        format!("the partition {partition} may have brought rows that {entity} did not tell"),
     )
-    .because("they came without a change, and old rows of it are not told")
-    .repair("where they are to be told: walbridge backfill -c FILE ENTITY, which tells all rows of an entity with a state topic")
+}
+
+fn untold(partition: &TableName, entity: &str) -> Finding {
+    came(partition, entity)
+        .because("they came without a change, and old rows of it are not told")
+        .repair(format!(
+            "where they are to be told, with all others: walbridge backfill -c FILE {entity}"
+        ))
+}
+
+fn untellable(partition: &TableName, entity: &str) -> Finding {
+    came(partition, entity)
+        .because("they came without a change, and what has no state topic tells changes alone")
+        .repair(format!(
+            "tell who follows the events of {entity}; old rows can be told in a state topic alone"
+        ))
 }

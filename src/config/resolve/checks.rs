@@ -73,6 +73,7 @@ fn declared(entity: &Entity, names: &[Located], what: &str, report: &mut Report<
         });
         let repair = match source {
             Some(field) => format!("{} is a column; its field is `{}`", name.text, field.name),
+            None if name.text.contains(',') => "several are a list: [\"one\", \"two\"]".to_owned(),
             None => nearest_or_list(&name.text, &fields),
         };
         let sentence = format!("{what} names {}, which is no field", name.text);

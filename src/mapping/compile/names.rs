@@ -127,9 +127,23 @@ pub(super) fn unknown<'k>(what: &str, name: &str, known: impl Iterator<Item = &'
     let nearest = known
         .map(|k| (strsim::damerau_levenshtein(k, name), k))
         .min()
-        .filter(|(d, _)| *d <= 3);
+        // Of a short name nearly every other is near.
+        .filter(|(d, _)| *d <= 3 && d * 2 <= name.chars().count());
     match nearest {
         Some((_, nearest)) => format!("unknown {what} \"{name}\"; the nearest is \"{nearest}\""),
         None => format!("unknown {what} \"{name}\""),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unknown;
+
+    #[test]
+    fn a_name_that_is_near_is_named_and_of_a_short_one_few_are() {
+        let said = |name| unknown("column", name, ["status", "d", "st"].into_iter());
+        assert_eq!(said("sttaus"), "unknown column \"sttaus\"; the nearest is \"status\"");
+        assert_eq!(said("sts"), "unknown column \"sts\"; the nearest is \"st\"");
+        assert_eq!(said("n"), "unknown column \"n\"");
     }
 }

@@ -1,15 +1,18 @@
-//! What the catalogue says of mapped tables and publications, and which partitions came into them.
+//! What the server says of itself, of mapped tables and of publications, and which partitions came and went.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::finding::{Cause, Finding};
 use crate::flow::catalog::{Catalog, Leaf};
 use crate::flow::checkpoint::Leaves;
 use crate::flow::table::TableName;
-use crate::source::postgres::catalog;
+use crate::source::postgres::connect::Connection;
+use crate::source::postgres::proof::{self, Server};
 use crate::source::postgres::publication::{self, Publications};
 use crate::source::postgres::settings::Settings;
 use crate::source::postgres::sql::{Sql, get};
+use crate::source::postgres::{catalog, slot};
 use crate::source::{Brought, SourceError};
 
 /// The mapped tables, without their columns, and the publications.
@@ -29,6 +32,20 @@ impl Facts {
             catalog,
             publications: publication::read(sql, settings)?,
         })
+    }
+}
+
+/// Partitions as they were seen last, kept over attempts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Seen(Arc<Mutex<Option<Leaves>>>);
+
+impl Seen {
+    pub(super) fn keep(&self, leaves: Option<Leaves>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = leaves;
+    }
+
+    pub(super) fn take(&self) -> Option<Leaves> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -64,8 +81,8 @@ pub(super) fn news(before: Option<&Leaves>, now: Option<&Leaves>) -> Vec<Finding
         let there: BTreeSet<String> = is.keys().map(|place| of_oid(place)).collect();
         let left = was.iter().filter(|(place, _)| !is.contains_key(*place));
         out.extend(left.map(|(place, name)| match there.contains(&of_oid(place)) {
-            true => is_back(name),
-            false => is_gone(name),
+            true => is_back(name, table),
+            false => is_gone(name, table),
         }));
     }
     out
@@ -83,19 +100,19 @@ pub(super) fn say_news(before: Option<&Leaves>, now: Option<&Leaves>) {
     }
 }
 
-fn is_gone(name: &str) -> Finding {
-    left(format!("the partition {name} was dropped or detached"))
+fn is_gone(name: &str, table: &str) -> Finding {
+    left(format!("the partition {name} of {table} was dropped or detached"))
         .because("its rows went without a DELETE: what was published of them stays")
 }
 
-fn is_back(name: &str) -> Finding {
-    left(format!("the partition {name} was detached, and is back"))
+fn is_back(name: &str, table: &str) -> Finding {
+    left(format!("the partition {name} of {table} was detached, and is back"))
         .because("what was deleted of it meanwhile went without a word: what was published of that stays")
 }
 
 fn left(what: String) -> Finding {
     Finding::warning(Cause::Surroundings, "source.partition_gone", what)
-        .repair("where its rows are to go from state topics too: walbridge backfill -c FILE ENTITY --delete reconcile")
+        .repair("for each entity on the table, where they are to go from its state topic too: walbridge backfill -c FILE ENTITY --delete reconcile")
 }
 
 /// Of partitions without a page nothing was brought
@@ -127,4 +144,26 @@ pub(super) fn brought(sql: &mut Sql, before: Option<&Leaves>, catalog: &Catalog)
         }
     }
     Ok(out)
+}
+
+/// IDENTIFY_SYSTEM, and the history where there is one.
+pub(super) fn identify(connection: &mut Connection) -> Result<Server, SourceError> {
+    let rows = connection.ask("IDENTIFY_SYSTEM")?;
+    let mut values = rows.into_iter().next().unwrap_or_default().into_iter().flatten();
+    let (system, timeline, end) = (values.next(), values.next(), values.next());
+    let unreadable = || SourceError::Transient("cannot read what IDENTIFY_SYSTEM says".to_owned());
+    let timeline: u32 = timeline.and_then(|text| text.parse().ok()).ok_or_else(unreadable)?;
+    let history = if timeline > 1 {
+        let rows = connection.ask(&format!("TIMELINE_HISTORY {timeline}"))?;
+        let text = rows.into_iter().next().and_then(|row| row.into_iter().nth(1)).flatten();
+        text.map(|text| proof::timeline_history(&text))
+    } else {
+        None
+    };
+    Ok(Server {
+        system_identifier: system.filter(|text| !text.is_empty()).ok_or_else(unreadable)?,
+        timeline,
+        end_lsn: slot::lsn(&end.ok_or_else(unreadable)?)?,
+        history,
+    })
 }

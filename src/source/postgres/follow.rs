@@ -13,7 +13,7 @@ use crate::flow::position::Lsn;
 use crate::source::postgres::chunk::Readers;
 use crate::source::postgres::connect::socket::CONNECT_MAX;
 use crate::source::postgres::connect::{self, Started};
-use crate::source::postgres::facts::{Facts, brought, say_news};
+use crate::source::postgres::facts::{Facts, Seen, brought, identify, say_news};
 use crate::source::postgres::proof::{self, Ground, Server};
 use crate::source::postgres::publication;
 use crate::source::postgres::settings::{Create, Settings};
@@ -38,6 +38,8 @@ pub struct Postgres {
     beginning: Beginning,
     /// Read old rows, where any are wanted.
     readers: Option<Readers>,
+    /// Partitions as a look of this process saw them last: what became of others was said.
+    seen: Seen,
 }
 
 /// Where to begin where no position is stored.
@@ -82,6 +84,7 @@ impl Postgres {
             made: None,
             beginning: Beginning::Proven,
             readers: None,
+            seen: Seen::default(),
         }
     }
 
@@ -89,6 +92,11 @@ impl Postgres {
     #[must_use]
     pub fn beginning(self, beginning: Beginning) -> Self {
         Self { beginning, ..self }
+    }
+
+    /// Where looks keep which partitions they saw.
+    pub(super) fn seen(&self) -> Seen {
+        self.seen.clone()
     }
 
     /// Frees the slot for whoever waits for it.
@@ -302,7 +310,10 @@ impl Source for Postgres {
         };
         let before = stored.as_ref().and_then(|stored| stored.leaves.clone());
         let checkpoint = self.checkpoint(&mut sql, stored, &held)?;
-        say_news(before.as_ref(), checkpoint.leaves.as_ref());
+        say_news(
+            self.seen.take().as_ref().or(before.as_ref()),
+            checkpoint.leaves.as_ref(),
+        );
         Ok(Proven {
             checkpoint,
             brought: brought(&mut sql, before.as_ref(), &held.facts.catalog)?,
@@ -373,26 +384,4 @@ fn not_held() -> SourceError {
 fn first_start_lock(sql: &mut Sql, settings: &Settings, function: &str) -> Result<bool, SourceError> {
     let question = format!("SELECT {function}(hashtextextended($1, 7737))");
     get(&sql.one(&question, &[&settings.slot])?, 0)
-}
-
-/// IDENTIFY_SYSTEM, and the history where there is one.
-fn identify(connection: &mut connect::Connection) -> Result<Server, SourceError> {
-    let rows = connection.ask("IDENTIFY_SYSTEM")?;
-    let mut values = rows.into_iter().next().unwrap_or_default().into_iter().flatten();
-    let (system, timeline, end) = (values.next(), values.next(), values.next());
-    let unreadable = || SourceError::Transient("cannot read what IDENTIFY_SYSTEM says".to_owned());
-    let timeline: u32 = timeline.and_then(|text| text.parse().ok()).ok_or_else(unreadable)?;
-    let history = if timeline > 1 {
-        let rows = connection.ask(&format!("TIMELINE_HISTORY {timeline}"))?;
-        let text = rows.into_iter().next().and_then(|row| row.into_iter().nth(1)).flatten();
-        text.map(|text| proof::timeline_history(&text))
-    } else {
-        None
-    };
-    Ok(Server {
-        system_identifier: system.filter(|text| !text.is_empty()).ok_or_else(unreadable)?,
-        timeline,
-        end_lsn: slot::lsn(&end.ok_or_else(unreadable)?)?,
-        history,
-    })
 }

@@ -8,6 +8,7 @@ use crate::backfill::target::{Reading, Wanted};
 use crate::flow::change::Step;
 use crate::flow::checkpoint::Checkpoint;
 use crate::flow::position::Lsn;
+use crate::source::postgres::facts::Seen;
 use crate::source::postgres::follow::Postgres;
 use crate::source::postgres::settings::Settings;
 use crate::source::postgres::sql::entrance::keeps_out;
@@ -102,22 +103,23 @@ impl<'a> Guarded<'a> {
     fn set_guard(&self, proven: &Checkpoint) -> Result<Guard, SourceError> {
         let shared = Arc::new(Alarm::default());
         let watch = Watch::new(self.settings.clone(), proven.clone());
-        let (alarm, on_look) = (Arc::clone(&shared), Arc::clone(&self.on_look));
+        let (alarm, on_look, seen) = (Arc::clone(&shared), Arc::clone(&self.on_look), self.source.seen());
         std::thread::Builder::new()
             .name("watch".to_owned())
-            .spawn(move || look(watch, &alarm, &*on_look))
+            .spawn(move || look(watch, &alarm, (&*on_look, &seen)))
             .map_err(|error| SourceError::Transient(format!("cannot start the watching thread: {error}")))?;
         Ok(Guard { shared })
     }
 }
 
-fn look(mut watch: Watch, alarm: &Alarm, on_look: &dyn Fn(&Watched)) {
+fn look(mut watch: Watch, alarm: &Alarm, (on_look, seen): (&dyn Fn(&Watched), &Seen)) {
     while !alarm.dropped.load(Ordering::Relaxed) {
         match watch.look() {
             Ok(watched) => {
                 for finding in &watched.news {
                     tracing::warn!(code = finding.code, repair = finding.repair, "{}", finding.what);
                 }
+                seen.keep(watch.leaves());
                 on_look(&watched);
                 if let Some(partition) = watched.came {
                     let what = format!(

@@ -52,6 +52,11 @@ impl Watch {
         }
     }
 
+    /// Partitions as the last look saw them.
+    pub(super) fn leaves(&self) -> Option<Leaves> {
+        self.leaves.clone()
+    }
+
     /// Looks once; connects (again) where there is no connection.
     ///
     /// # Errors

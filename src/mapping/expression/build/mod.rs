@@ -181,8 +181,9 @@ impl<'b> Builder<'b> {
             found => found,
         };
         let leaf = found.map_err(|message| {
-            let may_be_text = qualifier.is_none() && !message.contains("nearest");
-            let text = may_be_text.then(|| format!("a text stands in single quotes: '{}'", name.value));
+            let text = qualifier
+                .is_none()
+                .then(|| format!("a text stands in single quotes: '{}'", name.value));
             let folds = (!of_field && written != name.value).then(|| {
                 let name = &name.value;
                 format!("SQL folds names to lower case: a column with capitals is written in double quotes: \"{name}\"")
