@@ -125,8 +125,8 @@ fn look(mut watch: Watch, alarm: &Alarm, (on_look, seen): (&dyn Fn(&Watched), &S
                     let what = format!(
                         "the partition {partition} came: begins anew, and tells the rows that it may have brought"
                     );
+                    // It may be long until that is heard: who looks goes on, and may see worse.
                     alarm.raise(SourceError::Transient(what));
-                    return;
                 }
             }
             // A password that is being changed is met by the next connection of the stream, not by the one that runs.

@@ -171,6 +171,24 @@ impl Broker {
             .arg(tool.get_program())
             .args(tool.get_args());
         quiet(command.args(["--bootstrap-server", &server]).env("REMOVE", remove));
+        // The broker takes one right after the other away, and may not be done when the last command is.
+        let begun = Instant::now();
+        while !remove.is_empty() && self.rights(principal).contains(&format!("walbridge.{name}")) {
+            assert!(
+                begun.elapsed() < Duration::from_secs(30),
+                "{principal} keeps its rights"
+            );
+        }
+    }
+
+    /// The rights of somebody as the broker knows them.
+    fn rights(&self, principal: &str) -> String {
+        let server = format!("127.0.0.1:{}", self.local);
+        let mut list = self.java("org.apache.kafka.tools.AclCommand");
+        list.args(["--bootstrap-server", &server, "--list", "--principal", principal]);
+        let listed = list.output().unwrap();
+        assert!(listed.status.success(), "{listed:?}");
+        String::from_utf8_lossy(&listed.stdout).into_owned()
     }
 
     /// The administrator's door.
