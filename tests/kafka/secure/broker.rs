@@ -171,9 +171,59 @@ impl Broker {
             .arg(tool.get_program())
             .args(tool.get_args());
         quiet(command.args(["--bootstrap-server", &server]).env("REMOVE", remove));
-        // The broker takes one right after the other away, and may not be done when the last command is.
+    }
+
+    /// Takes the right to its transactional id away, and no other: which of several a client hears of first is chance.
+    pub(crate) fn deny_transactions(&self, principal: &str, name: &str) {
+        let id = format!("walbridge.{name}");
+        self.deny(
+            principal,
+            &[
+                "--operation",
+                "Write",
+                "--operation",
+                "Describe",
+                "--transactional-id",
+                &id,
+            ],
+        );
+        self.await_without(principal, "TRANSACTIONAL_ID");
+    }
+
+    /// The same of the topics it writes to; the broker may take a moment for it.
+    pub(crate) fn deny_topics(&self, principal: &str, name: &str) {
+        let prefix = format!("{name}.");
+        self.deny(
+            principal,
+            &[
+                "--operation",
+                "Write",
+                "--topic",
+                &prefix,
+                "--resource-pattern-type",
+                "prefixed",
+            ],
+        );
+    }
+
+    fn deny(&self, principal: &str, what: &[&str]) {
+        let server = format!("127.0.0.1:{}", self.local);
+        let mut remove = self.java("org.apache.kafka.tools.AclCommand");
+        remove.args([
+            "--bootstrap-server",
+            &server,
+            "--remove",
+            "--force",
+            "--allow-principal",
+            principal,
+        ]);
+        quiet(remove.args(what));
+    }
+
+    /// Until the broker knows of no such right any more.
+    fn await_without(&self, principal: &str, kind: &str) {
         let begun = Instant::now();
-        while !remove.is_empty() && self.rights(principal).contains(&format!("walbridge.{name}")) {
+        while self.rights(principal).contains(kind) {
             assert!(
                 begun.elapsed() < Duration::from_secs(30),
                 "{principal} keeps its rights"

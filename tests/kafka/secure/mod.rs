@@ -188,7 +188,7 @@ fn what_is_not_granted_is_named_and_what_is_taken_away_halts() {
     flows(&broker, &settings);
     let mut running = Kafka::new(settings.clone(), "two".to_owned()).unwrap();
     let mut at = begin(&mut running).unwrap();
-    broker.grant("User:bridge", "granted", "1");
+    broker.deny_transactions("User:bridge", "granted");
     let before = at.clone();
     let ended = publish(&mut running, &mut at);
     crate::world::halted(ended, "kafka.transactional_id_denied");
@@ -199,6 +199,12 @@ fn what_is_not_granted_is_named_and_what_is_taken_away_halts() {
     let mut sink = Kafka::new(settings.clone(), "four".to_owned()).unwrap();
     assert_eq!(begin(&mut sink).unwrap().commit_end_lsn, before.commit_end_lsn);
     publish(&mut sink, &mut at).unwrap();
+    broker.deny_topics("User:bridge", "granted");
+    let refused = (0..1_000)
+        .find_map(|_| publish(&mut sink, &mut at).err())
+        .expect("it is refused");
+    let what = crate::world::halted::<()>(Err(refused), "kafka.topic_denied");
+    assert!(what.contains(" granted."), "a topic is named: {what}");
 }
 
 #[test]

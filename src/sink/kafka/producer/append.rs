@@ -96,7 +96,8 @@ impl Worker {
                     self.make_room()?;
                 }
                 Some((_, code)) => {
-                    return Err(self.judge(Call::Produce, &KafkaError::MessageProduction(code)).into());
+                    let (error, topic) = (KafkaError::MessageProduction(code), name(&self.settings, goal.0));
+                    return Err(self.judge_of(Call::Produce, &error, topic).into());
                 }
             }
         }
@@ -129,7 +130,7 @@ impl Worker {
                     record = again;
                     self.make_room()?;
                 }
-                Err((error, _)) => return Err(self.judge(Call::Produce, &error).into()),
+                Err((error, refused)) => return Err(self.judge_of(Call::Produce, &error, refused.topic).into()),
             }
         }
     }

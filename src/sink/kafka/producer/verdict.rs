@@ -46,15 +46,19 @@ impl Worker {
 
     /// What an error means; a fatal error or the first failed record behind it tells more than the call's own code.
     pub(super) fn judge(&self, call: Call, error: &KafkaError) -> SinkError {
+        self.judge_of(call, error, &format!("walbridge.{}", self.settings.name))
+    }
+
+    /// The same of a call that is about a topic.
+    pub(super) fn judge_of(&self, call: Call, error: &KafkaError, thing: &str) -> SinkError {
         self.producer.poll(Duration::ZERO);
         if let Err(error) = self.look() {
             return error;
         }
-        let thing = format!("walbridge.{}", self.settings.name);
         let fatal = self.producer.client().fatal_error().map(|(code, _)| code);
         match fatal.or_else(|| error.rdkafka_error_code()) {
-            Some(code) => self.demand(call, code, &thing),
-            None => from_kafka(call, error, &thing),
+            Some(code) => self.demand(call, code, thing),
+            None => from_kafka(call, error, thing),
         }
     }
 
