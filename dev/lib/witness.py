@@ -68,15 +68,22 @@ class Witness:
     def cut(self) -> None:
         """Call it when the bridge is dead: waits until what is visible stands still, and keeps it."""
         deadline = time.monotonic() + CUT_SECONDS_MAX
-        before = self.reader.visible()
+        before: Offsets | None = None
         while True:
-            time.sleep(STILL_SECONDS)
-            now = self.reader.visible()
+            try:
+                now = self.reader.visible()
+            except KafkaException:
+                # A broker that has just come back does not know its partitions yet.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(STILL_SECONDS)
+                continue
             if now == before:
                 break
             if time.monotonic() > deadline:
                 raise RuntimeError("cannot take a cut: something still writes though the bridge is dead")
             before = now
+            time.sleep(STILL_SECONDS)
         with psycopg.connect(self.url, autocommit=True) as connection:
             self.cuts.append(Cut(now, self.acknowledged(connection)))
 
