@@ -163,14 +163,13 @@ impl Broker {
     /// Grants by the script that users have, or takes away.
     pub(crate) fn grant(&self, principal: &str, name: &str, remove: &str) {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations/kafka_acls.sh");
-        let server = format!("127.0.0.1:{}", self.local);
-        let tool = self.java("org.apache.kafka.tools.AclCommand");
+        let tool = self.acl();
         let mut command = Command::new(script);
         command
             .args([principal, name, &format!("{name}.")])
             .arg(tool.get_program())
             .args(tool.get_args());
-        quiet(command.args(["--bootstrap-server", &server]).env("REMOVE", remove));
+        quiet(command.env("REMOVE", remove));
     }
 
     /// Takes the right to its transactional id away, and no other: which of several a client hears of first is chance.
@@ -207,17 +206,11 @@ impl Broker {
     }
 
     fn deny(&self, principal: &str, what: &[&str]) {
-        let server = format!("127.0.0.1:{}", self.local);
-        let mut remove = self.java("org.apache.kafka.tools.AclCommand");
-        remove.args([
-            "--bootstrap-server",
-            &server,
-            "--remove",
-            "--force",
-            "--allow-principal",
-            principal,
-        ]);
-        quiet(remove.args(what));
+        let mut acl = self.acl();
+        quiet(
+            acl.args(["--remove", "--force", "--allow-principal", principal])
+                .args(what),
+        );
     }
 
     /// Until the broker knows of no such right any more.
@@ -233,12 +226,16 @@ impl Broker {
 
     /// The rights of somebody as the broker knows them.
     fn rights(&self, principal: &str) -> String {
-        let server = format!("127.0.0.1:{}", self.local);
-        let mut list = self.java("org.apache.kafka.tools.AclCommand");
-        list.args(["--bootstrap-server", &server, "--list", "--principal", principal]);
-        let listed = list.output().unwrap();
+        let listed = self.acl().args(["--list", "--principal", principal]).output().unwrap();
         assert!(listed.status.success(), "{listed:?}");
         String::from_utf8_lossy(&listed.stdout).into_owned()
+    }
+
+    /// Kafka's own command for rights, at the administrator's door.
+    fn acl(&self) -> Command {
+        let mut acl = self.java("org.apache.kafka.tools.AclCommand");
+        acl.args(["--bootstrap-server", &self.local()]);
+        acl
     }
 
     /// The administrator's door.

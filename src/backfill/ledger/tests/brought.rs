@@ -12,13 +12,6 @@ fn brought<'t>(targets: &'t [Target], stored: &Checkpoint, partitions: &[u32]) -
     Ledger::open(targets, stored, NeverTold::Leave, (has_state, &changed))
 }
 
-fn at(ledger: &Ledger<'_>) -> Checkpoint {
-    Checkpoint {
-        backfill: Some(ledger.progress().clone()),
-        ..checkpoint(0x100)
-    }
-}
-
 /// What is being told: number, partitions, and how far it is.
 fn part<'l>(ledger: &'l Ledger<'_>) -> Option<(u32, &'l [u32], &'l Standing)> {
     let (_, one) = ledger.turn()?;

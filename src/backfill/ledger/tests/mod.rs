@@ -75,6 +75,14 @@ fn told_again(entities: &[&str]) -> Changed {
     }
 }
 
+/// The position with what this ledger has told.
+fn at(ledger: &Ledger<'_>) -> Checkpoint {
+    Checkpoint {
+        backfill: Some(ledger.progress().clone()),
+        ..checkpoint(0x100)
+    }
+}
+
 /// The position after everything of this ledger was told.
 fn told(mut ledger: Ledger<'_>) -> Checkpoint {
     while let Some(entity) = ledger.turn().map(|(target, _)| target.entity.clone()) {
@@ -83,10 +91,7 @@ fn told(mut ledger: Ledger<'_>) -> Checkpoint {
             _ => ledger.advance(&entity, 5, None),
         }
     }
-    Checkpoint {
-        backfill: Some(ledger.progress().clone()),
-        ..checkpoint(0x100)
-    }
+    at(&ledger)
 }
 
 #[test]

@@ -120,7 +120,8 @@ fn held(settings: &Settings, end: End, stops: &[&Stop]) -> Result<Held, SinkErro
     Ok(held)
 }
 
-/// The record that says how entities are declared, and which partitions tables have: a position too, for whoever reads every record of the topic as one.
+/// The record that says how entities are declared, and which partitions tables have: a position too, for whoever reads every
+/// record of the topic as one.
 #[derive(Serialize)]
 pub(in crate::sink::kafka) struct Declared<'a> {
     #[serde(flatten)]
