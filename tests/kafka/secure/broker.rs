@@ -214,7 +214,7 @@ impl Broker {
     }
 
     /// Until the broker knows of no such right any more.
-    fn await_without(&self, principal: &str, kind: &str) {
+    pub(crate) fn await_without(&self, principal: &str, kind: &str) {
         let begun = Instant::now();
         while self.rights(principal).contains(kind) {
             assert!(

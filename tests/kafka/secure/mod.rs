@@ -205,6 +205,11 @@ fn what_is_not_granted_is_named_and_what_is_taken_away_halts() {
         .expect("it is refused");
     let what = crate::world::halted::<()>(Err(refused), "kafka.topic_denied");
     assert!(what.contains(" granted."), "a topic is named: {what}");
+    // The script takes away all that it gives.
+    broker.grant("User:bridge", "granted", "1");
+    broker.await_without("User:bridge", "walbridge.granted");
+    let mut sink = Kafka::new(settings.clone(), "five".to_owned()).unwrap();
+    crate::world::halted(begin(&mut sink), "kafka.transactional_id_denied");
 }
 
 #[test]
